@@ -1,0 +1,1 @@
+"""What every service needs and no customer would name: the chassis they are built on."""

@@ -1,0 +1,163 @@
+"""Facts out: told in the transaction that made them true, relayed to Kafka in order, deleted once acknowledged."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any, Final
+
+from kafka.errors import KafkaError
+from sqlalchemy import Connection, Row
+
+from chassis import clock, ids, leases
+from chassis.database import Database, rows_of, run_sql
+from chassis.envelope import Outgoing, seal
+from chassis.failpoints import failpoint
+from chassis.logs import get_logger
+from chassis.metrics import OutboxMetrics
+from chassis.producer import Producer, Record
+
+_ROUND: Final = 500
+_LEASE_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 1.0
+_STANDBY_SECONDS: Final = 2.0
+_MEASURE_SECONDS: Final = 5.0
+
+log = get_logger(__name__)
+
+
+def tell(connection: Connection, facts: Sequence[Outgoing], source: str) -> None:
+    """Write facts to the outbox in the order given; call it after the rows they speak of are locked.
+
+    Rule: outbox ids are drawn after the aggregate is locked, in the order of the facts.
+    """
+    if not facts:
+        return
+    at = clock.now()
+    run_sql(
+        connection,
+        "INSERT INTO outbox (topic, key, payload) SELECT topic, key, payload FROM unnest(CAST(:topics AS text[]),"
+        " CAST(:keys AS text[]), CAST(:payloads AS bytea[])) WITH ORDINALITY AS told (topic, key, payload, place)"
+        " ORDER BY place",
+        topics=[fact.topic for fact in facts],
+        keys=[fact.key for fact in facts],
+        payloads=[seal(fact, source, at) for fact in facts],
+    )
+
+
+class Relay:
+    """Sends what stands in the outbox; one instance at a time, by a lease row.
+
+    Rules (protocols: the relay): at most one event per key and round, the oldest; the next round starts when every
+    record of the last is answered; never a cursor `id > last`, which would skip what commits late.
+    """
+
+    def __init__(self, database: Database, bootstrap_servers: str, context: str) -> None:
+        self._database = database
+        self._bootstrap_servers = bootstrap_servers
+        self._context = context
+        self._owner = ids.new_id()
+        self._metrics = OutboxMetrics(context)
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"{context}-relay", daemon=True)
+        self._producer: Producer | None = None
+        self._answered: list[int] = []
+        self._measured_at = 0.0
+        self.backlog = 0
+
+    def start(self) -> None:
+        """Begin to relay, in a thread of its own."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to relay; from any thread."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """End the present round, give the lease back, return when done."""
+        self._stopping.set()
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=15)
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stopping.is_set():
+            try:
+                self._rest(self._round(), pause)
+                pause = 0.0
+            except Exception as error:  # an edge: the relay outlives whatever a round ran into
+                pause = min(pause * 2 or 0.2, 5.0)
+                log.warning("relay round failed", error=str(error), error_type=type(error).__name__, pause=pause)
+                self._drop_producer()
+                self._stopping.wait(pause)
+        self._leave()
+
+    def _rest(self, sent: int | None, pause: float) -> None:
+        if sent:
+            return
+        self._woken.wait(_STANDBY_SECONDS if sent is None else _POLL_SECONDS)
+        self._woken.clear()
+
+    def _round(self) -> int | None:
+        """Relay one round; how many records were sent, or None when another instance leads."""
+        rows = self._database.write(self._claim)
+        self._answered = []
+        if rows is None:
+            return None
+        self._measure()
+        if not rows:
+            return 0
+        failpoint(f"{self._context}.relay.before_send")
+        taken = self._connected().send_round([Record(row.topic, row.key, row.payload) for row in rows])
+        failpoint(f"{self._context}.relay.after_send")
+        # Kept for the next transaction; dying before it repeats these records, which the inboxes know.
+        self._answered = [row.id for row, is_taken in zip(rows, taken, strict=True) if is_taken]
+        self._metrics.round(len(rows))
+        if len(self._answered) < len(rows):
+            raise KafkaError(f"{len(rows) - len(self._answered)} of {len(rows)} records were not acknowledged")
+        return len(rows)
+
+    def _claim(self, connection: Connection) -> list[Row[Any]] | None:
+        """Renew the lease, delete what the broker answered, and take the oldest event of each key."""
+        # Losing this commit in a crash repeats records at worst, so it need not wait for the disk.
+        run_sql(connection, "SET LOCAL synchronous_commit = off")
+        if self._answered:
+            run_sql(connection, "DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))", ids=self._answered)
+        if not leases.take(connection, "relay", self._owner, _LEASE_SECONDS):
+            return None
+        oldest: dict[str, Row[Any]] = {}
+        for row in rows_of(connection, "SELECT id, topic, key, payload FROM outbox ORDER BY id LIMIT :n", n=_ROUND):
+            oldest.setdefault(row.key, row)
+        return list(oldest.values())
+
+    def _connected(self) -> Producer:
+        if self._producer is None:
+            self._producer = Producer(self._bootstrap_servers, f"{self._context}-relay")
+        return self._producer
+
+    def _drop_producer(self) -> None:
+        """A new producer has nothing of the old one's in flight, which might else arrive after its successors."""
+        if self._producer is not None:
+            self._producer.close()
+            self._producer = None
+
+    def _measure(self) -> None:
+        if clock.monotonic() < self._measured_at + _MEASURE_SECONDS:
+            return
+        self._measured_at = clock.monotonic()
+        sql = "SELECT count(*) AS depth, COALESCE(EXTRACT(epoch FROM now() - min(created_at)), 0) AS age FROM outbox"
+        row = self._database.read(lambda connection: rows_of(connection, sql))[0]
+        self.backlog = int(row.depth)
+        self._metrics.backlog(self.backlog, float(row.age))
+
+    def _leave(self) -> None:
+        try:
+            self._database.write(self._hand_over)
+        except Exception as error:  # an edge: on the way out nothing more can be done; the lease ends by itself
+            log.warning("relay could not give its lease back", error=str(error))
+        self._drop_producer()
+
+    def _hand_over(self, connection: Connection) -> None:
+        if self._answered:
+            run_sql(connection, "DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))", ids=self._answered)
+        leases.give_back(connection, "relay", self._owner)
