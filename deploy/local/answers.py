@@ -1,0 +1,80 @@
+"""Asks each part whether it is there, in its own language."""
+
+import http.client
+import socket
+import struct
+from contextlib import closing
+from urllib.parse import urlsplit
+
+SECONDS = 2.0
+API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)  # size, api key, version, correlation, no client id
+
+
+def postgres_answers(url: str) -> bool:
+    import psycopg
+
+    try:
+        with psycopg.connect(url, connect_timeout=2) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def redis_answers(url: str) -> bool:
+    import redis
+
+    try:
+        with closing(redis.Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)) as client:
+            return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
+
+
+def kafka_answers(servers: str) -> bool:
+    """Whether a broker speaks: a listening socket alone says little, Kafka listens before it serves."""
+    return any(broker_speaks(server) for server in servers.split(","))
+
+
+def broker_speaks(server: str) -> bool:
+    host, _, port = server.strip().rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), SECONDS) as connection:
+            connection.sendall(API_VERSIONS)
+            return len(connection.recv(8)) == 8
+    except (OSError, ValueError):
+        return False
+
+
+def accepts_connections(servers: str) -> bool:
+    """For brokers that others provide, whose first words may have to be a TLS or SASL handshake."""
+    for server in servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), SECONDS).close()
+        except (OSError, ValueError):
+            continue
+        return True
+    return False
+
+
+def grpc_answers(address: str) -> bool:
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=SECONDS)
+        except grpc.RpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def http_answers(url: str) -> bool:
+    parts = urlsplit(url)
+    with closing(http.client.HTTPConnection(parts.netloc, timeout=SECONDS)) as connection:
+        try:
+            connection.request("GET", parts.path)
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False

@@ -1,0 +1,66 @@
+"""The processes of the system itself: what they are called, where they answer, what they are told."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from deploy.local.answers import grpc_answers, http_answers
+from deploy.local.child import Command
+from deploy.local.place import Place
+
+SCHEMAS = ("orders", "inventory", "suppliers", "payments", "payments_simulator", "suppliers_simulator")
+NOT_FOR_CHILDREN = ("DATABASE_URL", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
+
+
+@dataclass(frozen=True)
+class Service:
+    """One package that runs as a process; `face` names the port at which it answers."""
+
+    name: str
+    face: str
+    metrics: str
+
+    def command(self, place: Place, environment: Mapping[str, str], *arguments: str) -> Command:
+        run = (sys.executable, "-m", self.name, *arguments)
+        return Command(self.name, run, place.log_of(self.name), environment={**inherited(), **environment})
+
+    def answers(self, place: Place) -> bool:
+        if self is GATEWAY:
+            return http_answers(f"http://{place.address(self.face)}/health/ready")
+        return grpc_answers(place.address(self.face))
+
+
+BACKENDS = (
+    Service("inventory_service", "inventory", "inventory metrics"),
+    Service("payment_service", "payments", "payments metrics"),
+    Service("supplier_service", "suppliers", "suppliers metrics"),
+    Service("order_service", "orders", "orders metrics"),
+)
+GATEWAY = Service("gateway", "rest", "gateway metrics")
+SERVICES = (*BACKENDS, GATEWAY)
+
+
+def inherited() -> dict[str, str]:
+    """Our own environment, without what only concerns whoever starts the stack."""
+    return {name: value for name, value in os.environ.items() if name not in NOT_FOR_CHILDREN}
+
+
+def environment_of(
+    place: Place, database_url: str, kafka: str, redis: str, passwords: Mapping[str, str]
+) -> dict[str, str]:
+    """How services find their surroundings; a schema's URL that the environment names is left as it is."""
+    urls = {f"{schema.upper()}_DATABASE_URL": schema for schema in SCHEMAS}
+    return {
+        "PORT_OFFSET": str(place.port_offset),
+        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "REDIS_URL": redis,
+        **{name: os.environ.get(name) or url_for(database_url, schema, passwords[schema]) for name, schema in urls.items()},
+    }
+
+
+def url_for(owner_url: str, role: str, password: str) -> str:
+    parts = urlsplit(owner_url)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{role}:{password}@{host}").geturl()

@@ -1,0 +1,120 @@
+"""The whole system on one machine: infrastructure, schemas, topics, services, gateway."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from signal import SIGKILL, Signals
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from deploy.local.infrastructure import READY_SECONDS, Infrastructure
+from deploy.local.ports import require_free
+from deploy.local.readiness import require_done, require_ready
+from deploy.local.logbook import progress_line
+from deploy.local.preparation import migrations, topics
+from deploy.local.services import BACKENDS, SERVICES
+from deploy.local.waiting import wait_until
+
+PREPARATION_SECONDS = 120.0
+SERVICE_BY_NAME = {service.name: service for service in SERVICES}
+
+
+class Stack:
+    """Starts with `start` (or `with`), ends with `stop`; what dies in between is started again by itself."""
+
+    def __init__(
+        self,
+        infrastructure: Infrastructure | Path,
+        port_offset: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """On a state folder, it has infrastructure of its own; on running infrastructure, it leaves that running."""
+        self._is_guest = isinstance(infrastructure, Infrastructure) and infrastructure.is_running
+        self.infrastructure = (
+            infrastructure
+            if isinstance(infrastructure, Infrastructure)
+            else Infrastructure(infrastructure, port_offset, say=say)
+        )
+        self.place, self._say = self.infrastructure.place, say
+        self.environment = {**self.infrastructure.environment, **(environment or {})}
+
+    def start(self) -> None:
+        """Returns when the gateway answers. Raises CannotStart with a sentence, and then nothing is left running."""
+        try:
+            require_free(self.place, [port for service in SERVICES for port in (service.face, service.metrics)])
+            if not self._is_guest:
+                self.infrastructure.start()
+            self._prepare()
+            self._start_services()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """The gateway first, so that nobody is let in to a system that is leaving."""
+        if self.infrastructure.is_running:
+            self.infrastructure.supervisor.stop(["gateway"])
+            self.infrastructure.supervisor.stop([service.name for service in BACKENDS])
+        if not self._is_guest:
+            self.infrastructure.stop()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        return self.infrastructure.supervisor.pids
+
+    def kill(self, name: str, number: Signals = SIGKILL) -> None:
+        """Sends the signal; after SIGKILL returns when the process is gone. It is started again by itself."""
+        supervisor = self.infrastructure.supervisor
+        deaths = supervisor.deaths(name)
+        supervisor.kill(name, number)
+        if number is SIGKILL:
+            wait_until(lambda: supervisor.deaths(name) > deaths, seconds=10, every=0.01)
+
+    def take_down(self, name: str) -> None:
+        """Ends one process and keeps it down."""
+        self.infrastructure.supervisor.stop([name])
+
+    def bring_up(self, name: str, environment: Mapping[str, str] | None = None) -> None:
+        """Starts one process that is down, a service with further settings, and returns when it answers."""
+        service = SERVICE_BY_NAME.get(name)
+        if service is None:
+            self.infrastructure.bring_up(name)
+            return
+        command = service.command(self.place, {**self.environment, **(environment or {})})
+        self.infrastructure.supervisor.start(command)
+        self.wait_ready(name)
+
+    def wait_ready(self, name: str, seconds: float = READY_SECONDS) -> None:
+        """Raises CannotStart when it does not answer in time."""
+        service = SERVICE_BY_NAME.get(name)
+        if service is None:
+            self.infrastructure.wait_ready(name, seconds)
+            return
+        supervisor = self.infrastructure.supervisor
+        require_ready(supervisor, name, lambda: service.answers(self.place), self.place.log_of(name), seconds)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def _prepare(self) -> None:
+        """Schemas and topics, beside each other; all of it is a no-op when it has been done."""
+        begun = monotonic()
+        commands = [*migrations(self.place, self.environment, self.infrastructure.database_url), topics(self.place, self.environment)]
+        codes = self.infrastructure.supervisor.run_all(commands, PREPARATION_SECONDS)
+        for command in commands:
+            require_done(command, codes[command.name])
+        self._say(progress_line("schemas and topics", monotonic() - begun, ""))
+
+    def _start_services(self) -> None:
+        """All at once, because none needs another to start; told in order."""
+        begun = monotonic()
+        for service in SERVICES:
+            self.infrastructure.supervisor.start(service.command(self.place, self.environment))
+        for service in SERVICES:
+            self.wait_ready(service.name)
+            self._say(progress_line(service.name, monotonic() - begun, self.place.address(service.face)))
