@@ -1,17 +1,26 @@
 """Records to Kafka, a round at a time: acknowledged by all replicas, idempotent, each with its own answer."""
 
 import zlib
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka import TopicPartition
+from kafka.errors import KafkaTimeoutError, RetriableError, for_code
+from kafka.net.compat import KafkaNetClient
+from kafka.protocol.producer import InitProducerIdRequest, ProduceRequest
 
+from chassis import clock
 from chassis.envelope import HEADERS
+from chassis.record_batch import encode_batch, encode_headers
 
-ROUND_SECONDS: Final = 8.0
+ROUND_MS: Final = 7_000
 """How long a round waits for the broker: less than the relay's lease, so that a relay knows that it still leads."""
+_ALL_REPLICAS: Final = -1
+_METADATA_MS: Final = 4_000
+_PAUSE_MS: Final = 100
+_HEADERS: Final = encode_headers(HEADERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,51 +33,136 @@ class Record:
 
 
 class Producer:
-    """A connection to the broker. Raises KafkaError from the constructor when no broker answers."""
+    """A connection to the brokers, for one thread; raises KafkaError when no broker answers.
+
+    A batch is sent once. What was not acknowledged is for the caller to send again, by a new producer, whose id is
+    new as well: so nothing of this one can come between.
+    """
 
     def __init__(self, bootstrap_servers: str, client_id: str) -> None:
-        self._kafka = KafkaProducer(
+        self._client = KafkaNetClient(
             bootstrap_servers=bootstrap_servers.split(","),
             client_id=client_id,
-            acks="all",
-            enable_idempotence=True,
-            # A round is sent as one request per broker: flush() ends the lingering at once.
-            linger_ms=100,
-            batch_size=256 * 1024,
-            max_block_ms=4_000,
-            request_timeout_ms=4_000,
-            delivery_timeout_ms=7_000,
+            request_timeout_ms=ROUND_MS,
             reconnect_backoff_max_ms=1_000,
-            bootstrap_timeout_ms=4_000,
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
         )
-        self._partitions: dict[str, int] = {}
+        self._sequences: dict[TopicPartition, int] = defaultdict(int)
+        try:
+            self._client.get_broker_version(timeout_ms=_METADATA_MS)
+            self._id, self._epoch = self._new_identity()
+        except BaseException:
+            self.close()
+            raise
 
     def send_round(self, records: Sequence[Record]) -> list[bool]:
-        """For each record whether the broker took it; what it did not take is to be sent again by a new producer."""
-        sent = [self._send(record) for record in records]
-        try:
-            self._kafka.flush(timeout=ROUND_SECONDS)
-        except KafkaError:
-            pass  # told by the futures, each for itself
-        return [future is not None and bool(future.succeeded()) for future in sent]
+        """For each record, whether all replicas have it."""
+        batches: dict[TopicPartition, list[tuple[bytes, bytes]]] = defaultdict(list)
+        places: list[TopicPartition] = []
+        for record in records:
+            key = record.key.encode()
+            place = self._place(record.topic, key)
+            places.append(place)
+            batches[place].append((key, record.value))
+        taken = self._send(batches)
+        return [place in taken for place in places]
 
     def close(self) -> None:
-        """Forget what is unsent."""
-        self._kafka.close(timeout=0)
+        """Forget what is unanswered."""
+        self._client.close()
 
-    def _send(self, record: Record):  # type: ignore[no-untyped-def]
-        key = record.key.encode()
-        try:
-            return self._kafka.send(
-                record.topic, value=record.value, key=key, headers=HEADERS, partition=self._partition(record.topic, key)
+    def _send(self, batches: dict[TopicPartition, list[tuple[bytes, bytes]]]) -> set[TopicPartition]:
+        by_leader: dict[int, list[TopicPartition]] = defaultdict(list)
+        for place in batches:
+            leader = self._client.cluster.leader_for_partition(place)
+            if leader is not None and leader >= 0:
+                by_leader[leader].append(place)
+        answers = [self._request(leader, places, batches) for leader, places in by_leader.items()]
+        taken: set[TopicPartition] = set()
+        for answer in answers:
+            self._client.poll(timeout_ms=ROUND_MS, future=answer)
+            if answer.succeeded():
+                taken.update(_acknowledged(answer.value))
+        return taken
+
+    def _request(
+        self, leader: int, places: Sequence[TopicPartition], batches: dict[TopicPartition, list[tuple[bytes, bytes]]]
+    ) -> Any:
+        Topic = ProduceRequest.TopicProduceData
+        by_topic: dict[str, list[Any]] = defaultdict(list)
+        for place in places:
+            by_topic[place.topic].append(
+                Topic.PartitionProduceData(index=place.partition, records=self._encoded(place, batches[place]))
             )
-        except KafkaError:
-            return None
+        self._client.await_ready(leader, timeout_ms=_METADATA_MS)
+        return self._client.send(
+            leader,
+            ProduceRequest(
+                transactional_id=None,
+                acks=_ALL_REPLICAS,
+                timeout_ms=ROUND_MS,
+                topic_data=[Topic(name=topic, partition_data=data) for topic, data in by_topic.items()],
+                min_version=3,
+                max_version=9,
+            ),
+        )
 
-    def _partition(self, topic: str, key: bytes) -> int:
-        # kafka-python's murmur2 is pure Python and costs as much as the rest of a send; crc32 spreads as well.
-        if (count := self._partitions.get(topic)) is None:
-            count = self._partitions[topic] = len(self._kafka.partitions_for(topic))
-        return zlib.crc32(key) % count
+    def _encoded(self, place: TopicPartition, records: Sequence[tuple[bytes, bytes]]) -> bytes:
+        first = self._sequences[place]
+        self._sequences[place] = (first + len(records)) % 2**31
+        return encode_batch(
+            records,
+            _HEADERS,
+            timestamp_ms=clock.unix_ms(),
+            producer_id=self._id,
+            producer_epoch=self._epoch,
+            base_sequence=first,
+        )
+
+    def _place(self, topic: str, key: bytes) -> TopicPartition:
+        partitions = self._client.cluster.partitions_for_topic(topic)
+        if not partitions:
+            self._learn(topic)
+            partitions = self._client.cluster.partitions_for_topic(topic)
+        # crc32 spreads as well as the murmur2 of other clients, which is pure Python here; only relays write.
+        return TopicPartition(topic, zlib.crc32(key) % len(partitions))
+
+    def _learn(self, topic: str) -> None:
+        self._client.poll(timeout_ms=_METADATA_MS, future=self._client.cluster.add_topic(topic))
+        if not self._client.cluster.partitions_for_topic(topic):
+            raise KafkaTimeoutError(f"the broker does not know the topic {topic}")
+
+    def _new_identity(self) -> tuple[int, int]:
+        until = clock.monotonic() + _METADATA_MS / 1000
+        while True:
+            answer = self._client.send_and_receive(
+                self._client.least_loaded_node(), _new_identity_request(), timeout_ms=_METADATA_MS
+            )
+            if not answer.error_code:
+                return int(answer.producer_id), int(answer.producer_epoch)
+            error = for_code(answer.error_code)("no producer id")
+            if not isinstance(error, RetriableError) or clock.monotonic() > until:
+                raise error
+            # A broker that has just started is still loading what it hands ids out from.
+            self._client.poll(timeout_ms=_PAUSE_MS)
+
+
+def _new_identity_request() -> Any:
+    return InitProducerIdRequest(
+        transactional_id=None,
+        transaction_timeout_ms=0,
+        producer_id=-1,
+        producer_epoch=-1,
+        min_version=0,
+        max_version=4,
+    )
+
+
+def _acknowledged(response: Any) -> set[TopicPartition]:
+    return {
+        TopicPartition(topic.name, partition.index)
+        for topic in response.responses
+        for partition in topic.partition_responses
+        if partition.error_code == 0
+    }
+
+
