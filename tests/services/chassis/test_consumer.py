@@ -1,0 +1,159 @@
+"""What the batch consumer makes of records: applied once, parked alone, retried in order."""
+
+from datetime import timedelta
+from itertools import count
+
+import pytest
+
+from chassis import clock, dead_letters, ids, inbox
+from chassis.consumer import Folding
+from chassis.database import Database, rows_of, run_sql
+from protos.cloudevents.v1.cloudevents_pb2 import CloudEvent
+from tests.services.chassis.ledger import HANDLERS, SCHEMA, Sums, captured, sealed, voided
+
+_OFFSETS = count(1)
+
+
+@pytest.fixture
+def room() -> Sums:
+    return Sums()
+
+
+@pytest.fixture
+def folding(database: Database, room: Sums) -> "Folding[dict[str, object]]":
+    database.write(lambda connection: run_sql(connection, SCHEMA))
+    return Folding(database, "payments", "ledger", HANDLERS, room)  # type: ignore[arg-type]
+
+
+def _record(folding: Folding[dict[str, object]], key: str, value: bytes):  # type: ignore[no-untyped-def]
+    return folding.decode("t", 0, next(_OFFSETS), key.encode(), value)
+
+
+def _sums(database: Database) -> dict[str, tuple[int, str]]:
+    rows = database.read(lambda connection: rows_of(connection, "SELECT * FROM sums"))
+    return {row.key: (row.amount, row.steps) for row in rows}
+
+
+def _letters(database: Database) -> list[tuple[str, str, str]]:
+    sql = "SELECT key, reason, error FROM dead_letters ORDER BY record_offset"
+    return [(row.key, row.reason, row.error) for row in database.read(lambda connection: rows_of(connection, sql))]
+
+
+def _fates(folding: Folding[dict[str, object]]) -> dict[str, float]:
+    return {name: child._value.get() for name, child in folding.metrics._fates.items()}
+
+
+def test_a_redelivered_event_changes_nothing(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+    value = sealed(captured("t", "a", 5))
+    before = _fates(folding)
+
+    folding.apply([_record(folding, "a", value), _record(folding, "a", value)])
+    folding.apply([_record(folding, "a", value)])
+
+    assert _sums(database) == {"a": (5, "c")}
+    fates = {name: after - before[name] for name, after in _fates(folding).items()}
+    assert (fates["applied"], fates["duplicate"], fates["parked"]) == (1, 2, 0)
+
+
+def test_a_poison_event_is_parked_alone_and_its_neighbours_go_on(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+    keys = [f"k{number}" for number in range(9)]
+
+    folding.apply([_record(folding, key, sealed(captured("t", key, -1 if key == "k4" else 1))) for key in keys])
+
+    assert _sums(database) == {key: (1, "c") for key in keys if key != "k4"}
+    assert _letters(database) == [("k4", "error", "ZeroDivisionError: poison")]
+
+
+def test_later_events_of_a_parked_key_wait_behind_it_in_order(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+    folding.apply([_record(folding, "a", sealed(voided("t", "a"))), _record(folding, "b", sealed(captured("t", "b", 1)))])
+    folding.apply([_record(folding, "a", sealed(captured("t", "a", 7)))])
+
+    assert _sums(database) == {"b": (1, "c")}
+    assert [(key, reason) for key, reason, _ in _letters(database)] == [("a", "too_early"), ("a", "behind")]
+
+
+def test_a_retry_that_succeeds_frees_the_key_and_those_behind_it(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+    folding.apply([_record(folding, "a", sealed(voided("t", "a"))), _record(folding, "a", sealed(captured("t", "a", 9)))])
+    assert not folding.retry("t", "a")
+    _apply_elsewhere(database, "a")
+
+    while folding.retry("t", "a"):
+        continue
+    folding.apply([_record(folding, "a", sealed(captured("t", "a", 2)))])
+
+    assert _letters(database) == []
+    assert _sums(database) == {"a": (11, "cvcc")}
+
+
+def _apply_elsewhere(database: Database, key: str) -> None:
+    """What the parked fact waited for, come on another way."""
+    sql = "INSERT INTO sums VALUES (:key, 3, 'c', 1)"
+    database.write(lambda connection: run_sql(connection, sql, key=key))
+
+
+def test_a_failed_retry_counts_and_names_the_next_try(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+    folding.apply([_record(folding, "a", sealed(voided("t", "a")))])
+
+    folding.retry("t", "a")
+
+    row = database.read(lambda connection: rows_of(connection, "SELECT *, now() AS now FROM dead_letters"))[0]
+    assert row.attempts == 2
+    assert row.next_try_at - row.now > timedelta(seconds=dead_letters.backoff_seconds(2) - 1)
+
+
+def test_bytes_that_are_no_event_are_parked_and_kept(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+    folding.apply([_record(folding, "a", b"\xff\xfenonsense"), _record(folding, "b", sealed(captured("t", "b", 1)))])
+
+    assert _sums(database) == {"b": (1, "c")}
+    assert [(key, reason) for key, reason, _ in _letters(database)] == [("a", "undecodable")]
+
+
+def test_an_unknown_type_is_ignored_but_an_unknown_major_version_is_parked(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+    def renamed(name: str) -> bytes:
+        event = CloudEvent.FromString(sealed(captured("t", "a", 1)))
+        event.type = name
+        event.proto_data.type_url = f"type.googleapis.com/{name}"
+        return event.SerializeToString()
+
+    folding.apply([_record(folding, "a", renamed("payments.events.v1.SomethingNew"))])
+    assert _letters(database) == []
+
+    folding.apply([_record(folding, "a", renamed("payments.events.v2.PaymentCaptured"))])
+    assert [(key, reason) for key, reason, _ in _letters(database)] == [("a", "undecodable")]
+
+
+def test_an_event_older_than_the_inbox_remembers_is_parked(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+    old_ms = clock.unix_ms() - 15 * 86_400_000
+    event = CloudEvent.FromString(sealed(captured("t", "a", 1)))
+    event.id = f"{old_ms >> 16:08x}-{old_ms & 0xFFFF:04x}{event.id[13:]}"
+
+    folding.apply([_record(folding, "a", event.SerializeToString())])
+
+    assert [(key, reason) for key, reason, _ in _letters(database)] == [("a", "too_old")]
+
+
+def test_the_day_of_a_claim_is_taken_from_the_id_not_from_the_arrival() -> None:
+    """Redelivered after midnight, an event must meet its claim of yesterday."""
+    yesterday_ms = clock.unix_ms() - 86_400_000
+    id_ = f"{yesterday_ms >> 16:08x}-{yesterday_ms & 0xFFFF:04x}{ids.new_id()[13:]}"
+
+    assert inbox.day_in_reach(id_) == clock.now().date() - timedelta(days=1)
+
+
+def test_a_lost_compare_and_set_rolls_back_the_claims_and_is_applied_again(
+    database: Database, folding, room: Sums  # type: ignore[no-untyped-def]
+) -> None:
+    """Swallowed, the fact would count as applied though nobody wrote it."""
+    room.loses = 2
+
+    folding.apply([_record(folding, "a", sealed(captured("t", "a", 4)))])
+
+    assert _sums(database) == {"a": (4, "c")}
+    assert room.committed_batches == [1]
+
+
+def test_the_trace_of_a_parked_event_is_in_its_letter(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+    folding.apply([_record(folding, "a", sealed(captured("t", "a", -1)))])
+
+    sql = "SELECT traceparent FROM dead_letters"
+    assert database.read(lambda connection: rows_of(connection, sql))[0].traceparent.startswith(f"00-{'a' * 32}")
