@@ -16,7 +16,7 @@ from chassis.metrics import BatcherMetrics
 
 C = TypeVar("C")
 R = TypeVar("R")
-_Waiting = tuple[C, "asyncio.Future[R]"]
+_Waiting = tuple[C, asyncio.Future[R]]
 
 log = get_logger(__name__)
 

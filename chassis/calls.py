@@ -5,6 +5,7 @@ means that its caller died, and that nobody knows what became of the call: who t
 """
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -105,9 +106,11 @@ class Calls(Generic[O]):
         self._waiting: deque[Call] = deque()
         self._running: dict[tuple[str, str], Call] = {}
         self._outcomes: list[tuple[Call, Any]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._is_recording = False
         self._is_stopping = False
         self._loop = asyncio.new_event_loop()
+        self._stirred = asyncio.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{self._name}-calls", daemon=True)
 
@@ -169,15 +172,24 @@ class Calls(Generic[O]):
     async def _attend(self) -> None:
         polled_at = 0.0
         while not (self._is_stopping and not self._running and not self._outcomes and not self._is_recording):
-            # Looking for slow calls is worth waking up for only while there are any.
-            await asyncio.sleep(_SWEEP_SECONDS if self._running or self._is_stopping else _POLL_SECONDS)
+            await self._pause()
             if not self._is_stopping and clock.monotonic() >= polled_at + _POLL_SECONDS:
                 polled_at = clock.monotonic()
                 await self._find_due()
             self._sweep_slow()
 
+    async def _pause(self) -> None:
+        """Looking for slow calls is worth waking up for only while calls are under way."""
+        if self._running or self._is_stopping:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            return
+        self._stirred.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stirred.wait(), _POLL_SECONDS)
+
     def _begin_to_stop(self) -> None:
         self._is_stopping = True
+        self._stirred.set()
         self._waiting.clear()  # their leases end, and somebody else asks first
 
     async def _find_due(self) -> None:
@@ -214,8 +226,14 @@ class Calls(Generic[O]):
                 continue  # too old to be surely ours until it is answered
             call.started_at = clock.monotonic()
             self._running[call.kind, call.key] = call
-            self._loop.create_task(self._make(call))
+            self._keep(self._loop.create_task(self._make(call)))
+            self._stirred.set()
         self._metrics.running(len(self._running))
+
+    def _keep(self, task: "asyncio.Task[None]") -> None:
+        # The event loop itself holds tasks weakly only.
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _make(self, call: Call) -> None:
         try:
@@ -243,7 +261,7 @@ class Calls(Generic[O]):
     def _start_recording(self) -> None:
         if not self._is_recording and self._outcomes:
             self._is_recording = True
-            self._loop.create_task(self._record_batches())
+            self._keep(self._loop.create_task(self._record_batches()))
 
     async def _record_batches(self) -> None:
         """What is answered while one batch is being written makes up the next."""
