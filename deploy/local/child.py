@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -35,10 +36,9 @@ class Command:
 def spawn(command: Command) -> subprocess.Popen[bytes]:
     """Starts it. The calling *thread* is its parent: when that thread ends, so does the child."""
     keep_log_small(command.log)
-    launch = (str(os.getpid()), command.account, str(int(command.orphan_signal)))
     with command.log.open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", str(LAUNCH), *launch, *command.arguments],
+            launched(command.arguments, command.account, command.orphan_signal),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -48,6 +48,22 @@ def spawn(command: Command) -> subprocess.Popen[bytes]:
         )
 
 
+def attached(arguments: tuple[str, ...], environment: Mapping[str, str]) -> int:
+    """Runs something at our terminal to its end, and returns its exit code. Ctrl-C reaches it as it reaches us."""
+    return subprocess.run(
+        launched(arguments), env=dict(environment), check=False
+    ).returncode
+
+
+def launched(
+    arguments: tuple[str, ...],
+    account: str = "",
+    orphan_signal: signal.Signals = signal.SIGKILL,
+) -> list[str]:
+    fate = (str(os.getpid()), account, str(int(orphan_signal)))
+    return [sys.executable, "-I", "-S", str(LAUNCH), *fate, *arguments]
+
+
 def keep_log_small(log: Path) -> None:
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
@@ -55,17 +71,13 @@ def keep_log_small(log: Path) -> None:
 
 def signal_group(pid: int, number: signal.Signals) -> None:
     """To the child and whatever it started; it may be gone already."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def signal_one(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def last_words(log: Path, lines: int = 12) -> str:

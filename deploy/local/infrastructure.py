@@ -34,30 +34,38 @@ class Infrastructure:
         state_dir: Path,
         port_offset: int | None = None,
         *,
-        provided: Provided | None = None,
+        provided: Mapping[str, Provided] | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """Without a port offset one is chosen at which everything is free; `provided` is by default the environment's."""
-        self.place = Place(Path(state_dir).resolve(), free_offset() if port_offset is None else port_offset)
+        """Without a port offset, one with free ports is chosen; without `provided`, the environment is asked."""
+        self.place = Place(
+            Path(state_dir).resolve(),
+            free_offset() if port_offset is None else port_offset,
+        )
         self.place.make()
         self.say, self.log = say, open_logbook(self.place.log_of("local"))
         self.passwords = passwords_of(self.place.state)
         self._provided = provided_by(os.environ) if provided is None else provided
         self._owner = SoleOwner(self.place.state)
         self._supervisor: Supervisor | None = None
-        postgres = Postgres(self.place, self.passwords)
-        valkey = Valkey(self.place, self.passwords)
-        kafka = Kafka(self.place, say)
-        self.database_url = self._provided.database_url or postgres.url
-        self.redis_url = self._provided.redis_url or valkey.url
-        self.kafka_bootstrap_servers = self._provided.kafka_bootstrap_servers or kafka.bootstrap_servers
-        self._parts = self._embedded((postgres, valkey, kafka))
+        embedded = embedded_parts(self.place, self.passwords, say)
+        self._parts = [part for part in embedded if part.name not in self._provided]
+        addresses = {part.name: part.address for part in embedded} | {
+            name: provided.address for name, provided in self._provided.items()
+        }
+        self.database_url = addresses["postgres"]
+        self.redis_url = addresses["valkey"]
+        self.kafka_bootstrap_servers = addresses["kafka"]
 
     @property
     def environment(self) -> dict[str, str]:
         """What a service reads to find its database, the broker and Redis; not the owner's URL."""
         return environment_of(
-            self.place, self.database_url, self.kafka_bootstrap_servers, self.redis_url, self.passwords
+            self.place,
+            self.database_url,
+            self.kafka_bootstrap_servers,
+            self.redis_url,
+            self.passwords,
         )
 
     @property
@@ -73,9 +81,13 @@ class Infrastructure:
     def start(self) -> None:
         """Returns when all of it answers. Raises CannotStart with a sentence, and then nothing is left running."""
         self._owner.take()
+        self.place.remember_offset()
         try:
-            self._provided.require()
-            require_free(self.place, [port for part in self._parts for port in part.ports])
+            for provided in self._provided.values():
+                provided.require()
+            require_free(
+                self.place, [port for part in self._parts for port in part.ports]
+            )
             self._supervisor = Supervisor(self.place.pids, self.log)
             self._format()
             self._start_parts()
@@ -86,7 +98,9 @@ class Infrastructure:
     def stop(self) -> None:
         """Ends all of it, the database last, when nobody writes any more."""
         if self._supervisor is not None:
-            self._supervisor.stop([part.name for part in self._parts if part.name != "postgres"])
+            self._supervisor.stop(
+                [part.name for part in self._parts if part.name != "postgres"]
+            )
             self._supervisor.close()
             self._supervisor = None
         self._owner.release()
@@ -102,7 +116,13 @@ class Infrastructure:
 
     def wait_ready(self, name: str, seconds: float = READY_SECONDS) -> None:
         """Raises CannotStart when it does not answer in time."""
-        require_ready(self.supervisor, name, self._part(name).answers, self.place.log_of(name), seconds)
+        require_ready(
+            self.supervisor,
+            name,
+            self._part(name).answers,
+            self.place.log_of(name),
+            seconds,
+        )
 
     def _part(self, name: str) -> Part:
         for part in self._parts:
@@ -114,22 +134,25 @@ class Infrastructure:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         self.stop()
-
-    def _embedded(self, parts: tuple[Part, ...]) -> list[Part]:
-        given = {
-            "postgres": self._provided.database_url,
-            "valkey": self._provided.redis_url,
-            "kafka": self._provided.kafka_bootstrap_servers,
-        }
-        return [part for part in parts if given[part.name] is None]
 
     def _format(self) -> None:
         for part in self._parts:
             part.prepare()
-        wanted = [(part, command) for part in self._parts if (command := part.format_command()) is not None]
-        codes = self.supervisor.run_all([command for _, command in wanted], FORMAT_SECONDS)
+        wanted = [
+            (part, command)
+            for part in self._parts
+            if (command := part.format_command()) is not None
+        ]
+        codes = self.supervisor.run_all(
+            [command for _, command in wanted], FORMAT_SECONDS
+        )
         for part, command in wanted:
             require_done(command, codes[command.name])
             part.take_format()
@@ -141,4 +164,14 @@ class Infrastructure:
         for part in self._parts:
             self.wait_ready(part.name)
             part.settle()
-            self.say(progress_line(part.name, monotonic() - begun, self.place.address(part.name)))
+            self.say(
+                progress_line(
+                    part.name, monotonic() - begun, self.place.address(part.name)
+                )
+            )
+
+
+def embedded_parts(
+    place: Place, passwords: Mapping[str, str], say: Callable[[str], None]
+) -> tuple[Part, ...]:
+    return Postgres(place, passwords), Valkey(place, passwords), Kafka(place, say)

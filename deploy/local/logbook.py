@@ -7,7 +7,10 @@ from pathlib import Path
 
 def open_logbook(file: Path) -> logging.Logger:
     """The log of one stack; each stack of a process has its own."""
-    log = logging.Logger("deploy.local", logging.INFO)
+    log = logging.getLogger(f"deploy.local {file}")
+    log.handlers.clear()
+    log.setLevel(logging.INFO)
+    log.propagate = False
     handler = logging.FileHandler(file, delay=True)
     handler.setFormatter(formatter())
     log.addHandler(handler)
@@ -21,7 +24,9 @@ def show_on_terminal(log: logging.Logger) -> None:
 
 
 def formatter() -> logging.Formatter:
-    lines = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    lines = logging.Formatter(
+        "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"
+    )
     lines.converter = time.gmtime
     return lines
 

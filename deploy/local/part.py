@@ -13,6 +13,11 @@ class Part(Protocol):
     def name(self) -> str: ...
 
     @property
+    def address(self) -> str:
+        """What a client needs to find it: a URL, or host and port."""
+        ...
+
+    @property
     def ports(self) -> Sequence[str]:
         """The names of the ports that it listens on."""
         ...

@@ -24,9 +24,15 @@ def is_free(port: int) -> bool:
 
 def require_free(place: Place, names: Iterable[str]) -> None:
     """Raises CannotStart naming every port that is taken, and by whom."""
-    taken = [f"port {place.port(name)} ({name}) {holder(place.port(name))}" for name in names if not is_free(place.port(name))]
+    taken = [
+        f"port {place.port(name)} ({name}) {holder(place.port(name))}"
+        for name in names
+        if not is_free(place.port(name))
+    ]
     if taken:
-        raise CannotStart(f"{'; '.join(taken)}. Stop what holds it, or move this stack: PORT_OFFSET=100.")
+        raise CannotStart(
+            f"{'; '.join(taken)}. Stop what holds it, or move this stack: PORT_OFFSET=100."
+        )
 
 
 def holder(port: int) -> str:
@@ -41,16 +47,24 @@ def holder(port: int) -> str:
 def listening_inodes(port: int) -> set[str]:
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for row in Path(table).read_text().splitlines()[1:] if Path(table).exists() else ():
+        for row in (
+            Path(table).read_text().splitlines()[1:] if Path(table).exists() else ()
+        ):
             columns = row.split()
-            if columns[3] == LISTENING and int(columns[1].rpartition(":")[2], 16) == port:
+            if (
+                columns[3] == LISTENING
+                and int(columns[1].rpartition(":")[2], 16) == port
+            ):
                 inodes.add(f"socket:[{columns[9]}]")
     return inodes
 
 
 def holds(process: Path, inodes: set[str]) -> bool:
     try:
-        return any(os.readlink(descriptor) in inodes for descriptor in (process / "fd").iterdir())
+        return any(
+            os.readlink(descriptor) in inodes
+            for descriptor in (process / "fd").iterdir()
+        )
     except OSError:  # another account's process, or gone meanwhile
         return False
 

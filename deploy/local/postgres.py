@@ -38,14 +38,14 @@ SETTINGS = {
 
 
 class Postgres:
-    """One server of this stack; `url` is the owner's, with the right to make roles and schemas."""
+    """One server of this stack; `address` is the owner's, with the right to make roles and schemas."""
 
     name = NAME
     ports = (NAME,)
 
     def __init__(self, place: Place, passwords: Mapping[str, str]) -> None:
         self._place, self._password = place, passwords[OWNER]
-        self.url = self._url(DATABASE)
+        self.address = self._url(DATABASE)
 
     def prepare(self) -> None:
         make_home(self._place.state / NAME)
@@ -58,9 +58,21 @@ class Postgres:
             return None
         draft = self._home / "draft"
         shutil.rmtree(draft, ignore_errors=True)
-        options = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin")
-        identity = ("-U", OWNER, f"--pwfile={self._home / 'password'}", "--builtin-locale=C.UTF-8")
-        return self._command("postgres format", "initdb", "-D", str(draft), *identity, *options)
+        options = (
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--locale-provider=builtin",
+        )
+        identity = (
+            "-U",
+            OWNER,
+            f"--pwfile={self._home / 'password'}",
+            "--builtin-locale=C.UTF-8",
+        )
+        return self._command(
+            "postgres format", "initdb", "-D", str(draft), *identity, *options
+        )
 
     def take_format(self) -> None:
         (self._home / "draft").rename(self._data)
@@ -69,7 +81,9 @@ class Postgres:
         """Writes the settings beside the data, then tells how to start it. No orphan is worth a slow stop: SIGQUIT."""
         settings = SETTINGS | {"port": str(self._place.port(NAME))}
         file = self._data / "postgresql.conf"
-        file.write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
+        file.write_text(
+            "".join(f"{name} = {value}\n" for name, value in settings.items())
+        )
         give(file)
         return self._command(NAME, "postgres", "-D", str(self._data))
 
@@ -80,7 +94,9 @@ class Postgres:
         import psycopg
 
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+            if not connection.execute(
+                "SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]
+            ).fetchone():
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
     def _url(self, database: str) -> str:
@@ -99,7 +115,11 @@ class Postgres:
             name,
             (str(binaries(self._home) / program), *arguments),
             self._place.log_of(NAME),
-            environment={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
+            environment={
+                "PATH": os.environ.get("PATH", ""),
+                "LC_ALL": "C",
+                "TZ": "UTC",
+            },
             account=account(),
             directory=self._home,
             stop_signal=SIGINT,

@@ -1,4 +1,4 @@
-"""Parts that the environment already provides, used instead of embedded ones, and asked whether they are there."""
+"""Parts that the environment already provides: used instead of embedded ones, and asked whether they are there."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,41 +9,47 @@ from deploy.local.refusals import CannotStart
 from deploy.local.waiting import wait_until
 
 SECONDS = 10.0
+SETTINGS = {
+    "postgres": "DATABASE_URL",
+    "valkey": "REDIS_URL",
+    "kafka": "KAFKA_BOOTSTRAP_SERVERS",
+}
+ANSWERS: Mapping[str, Callable[[str], bool]] = {
+    "postgres": postgres_answers,
+    "valkey": redis_answers,
+    "kafka": accepts_connections,
+}
 
 
 @dataclass(frozen=True)
 class Provided:
-    """What is there already; None is what we have to start ourselves."""
+    """The address of one part that somebody else runs."""
 
-    database_url: str | None = None
-    kafka_bootstrap_servers: str | None = None
-    redis_url: str | None = None
+    part: str
+    address: str
+
+    def answers(self) -> bool:
+        return ANSWERS[self.part](self.address)
 
     def require(self) -> None:
-        """Raises CannotStart naming the first part that does not answer."""
-        for setting, value, answers in self._checks():
-            if value is not None and not wait_until(lambda: answers(value), SECONDS, every=0.5):
-                raise CannotStart(
-                    f"{setting} names {without_password(value)}, but nothing answers there. Start it, correct"
-                    f" {setting}, or unset {setting} to have one started here."
-                )
+        """Raises CannotStart when nothing answers there."""
+        if not wait_until(self.answers, SECONDS, every=0.5):
+            setting = SETTINGS[self.part]
+            raise CannotStart(
+                f"{setting} names {self}, but no {self.part} answers there. Start it, correct {setting},"
+                f" or unset {setting} to have one started here."
+            )
 
-    def _checks(self) -> tuple[tuple[str, str | None, Callable[[str], bool]], ...]:
+    def __str__(self) -> str:
+        parts = urlsplit(self.address)
         return (
-            ("DATABASE_URL", self.database_url, postgres_answers),
-            ("KAFKA_BOOTSTRAP_SERVERS", self.kafka_bootstrap_servers, accepts_connections),
-            ("REDIS_URL", self.redis_url, redis_answers),
+            self.address
+            if parts.password is None
+            else self.address.replace(f":{parts.password}@", ":…@")
         )
 
 
-def provided_by(environment: Mapping[str, str]) -> Provided:
-    return Provided(
-        environment.get("DATABASE_URL") or None,
-        environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
-        environment.get("REDIS_URL") or None,
-    )
-
-
-def without_password(address: str) -> str:
-    parts = urlsplit(address)
-    return address if parts.password is None else address.replace(f":{parts.password}@", ":…@")
+def provided_by(environment: Mapping[str, str]) -> Mapping[str, Provided]:
+    """By part; what is absent is to be started here."""
+    named = {part: environment.get(setting) for part, setting in SETTINGS.items()}
+    return {part: Provided(part, address) for part, address in named.items() if address}

@@ -2,15 +2,23 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from deploy.local.answers import grpc_answers, http_answers
 from deploy.local.child import Command
 from deploy.local.place import Place
 
-SCHEMAS = ("orders", "inventory", "suppliers", "payments", "payments_simulator", "suppliers_simulator")
+SCHEMAS = (
+    "orders",
+    "inventory",
+    "suppliers",
+    "payments",
+    "payments_simulator",
+    "suppliers_simulator",
+)
 NOT_FOR_CHILDREN = ("DATABASE_URL", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
 
 
@@ -22,14 +30,22 @@ class Service:
     face: str
     metrics: str
 
-    def command(self, place: Place, environment: Mapping[str, str], *arguments: str) -> Command:
+    def command(
+        self, place: Place, environment: Mapping[str, str], *arguments: str
+    ) -> Command:
         run = (sys.executable, "-m", self.name, *arguments)
-        return Command(self.name, run, place.log_of(self.name), environment={**inherited(), **environment})
+        return Command(
+            self.name,
+            run,
+            place.log_of(self.name),
+            environment={**inherited(), **environment},
+        )
 
-    def answers(self, place: Place) -> bool:
-        if self is GATEWAY:
-            return http_answers(f"http://{place.address(self.face)}/health/ready")
-        return grpc_answers(place.address(self.face))
+    def answering_at(self, place: Place) -> Callable[[], bool]:
+        address = place.address(self.face)
+        if self.face == "rest":
+            return partial(http_answers, f"http://{address}/health/ready")
+        return partial(grpc_answers, address)
 
 
 BACKENDS = (
@@ -44,11 +60,19 @@ SERVICES = (*BACKENDS, GATEWAY)
 
 def inherited() -> dict[str, str]:
     """Our own environment, without what only concerns whoever starts the stack."""
-    return {name: value for name, value in os.environ.items() if name not in NOT_FOR_CHILDREN}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in NOT_FOR_CHILDREN
+    }
 
 
 def environment_of(
-    place: Place, database_url: str, kafka: str, redis: str, passwords: Mapping[str, str]
+    place: Place,
+    database_url: str,
+    kafka: str,
+    redis: str,
+    passwords: Mapping[str, str],
 ) -> dict[str, str]:
     """How services find their surroundings; a schema's URL that the environment names is left as it is."""
     urls = {f"{schema.upper()}_DATABASE_URL": schema for schema in SCHEMAS}
@@ -56,7 +80,11 @@ def environment_of(
         "PORT_OFFSET": str(place.port_offset),
         "KAFKA_BOOTSTRAP_SERVERS": kafka,
         "REDIS_URL": redis,
-        **{name: os.environ.get(name) or url_for(database_url, schema, passwords[schema]) for name, schema in urls.items()},
+        **{
+            name: os.environ.get(name)
+            or url_for(database_url, schema, passwords[schema])
+            for name, schema in urls.items()
+        },
     }
 
 

@@ -25,19 +25,19 @@ class SoleOwner:
                 " Another one beside it needs its own STATE_DIR and PORT_OFFSET."
             ) from None
         self._descriptor = descriptor
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
 
     def release(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def is_held(self) -> bool:
-        """Whether anybody runs a stack here, ourselves included."""
-        if self._descriptor is not None or not self._file.exists():
-            return self._descriptor is not None
+    def holder(self) -> int | None:
+        """The process that runs a stack here."""
         try:
             self.take()
         except AlreadyRunning:
-            return True
+            return int(self._file.read_text() or 0) or None
         self.release()
-        return False
+        return None

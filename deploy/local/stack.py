@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Self
 
 from deploy.local.infrastructure import READY_SECONDS, Infrastructure
-from deploy.local.ports import require_free
-from deploy.local.readiness import require_done, require_ready
 from deploy.local.logbook import progress_line
+from deploy.local.ports import require_free
 from deploy.local.preparation import migrations, topics
+from deploy.local.readiness import require_done, require_ready
 from deploy.local.services import BACKENDS, SERVICES
 from deploy.local.waiting import wait_until
 
@@ -30,7 +30,9 @@ class Stack:
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         """On a state folder, it has infrastructure of its own; on running infrastructure, it leaves that running."""
-        self._is_guest = isinstance(infrastructure, Infrastructure) and infrastructure.is_running
+        self._is_guest = (
+            isinstance(infrastructure, Infrastructure) and infrastructure.is_running
+        )
         self.infrastructure = (
             infrastructure
             if isinstance(infrastructure, Infrastructure)
@@ -42,7 +44,14 @@ class Stack:
     def start(self) -> None:
         """Returns when the gateway answers. Raises CannotStart with a sentence, and then nothing is left running."""
         try:
-            require_free(self.place, [port for service in SERVICES for port in (service.face, service.metrics)])
+            require_free(
+                self.place,
+                [
+                    port
+                    for service in SERVICES
+                    for port in (service.face, service.metrics)
+                ],
+            )
             if not self._is_guest:
                 self.infrastructure.start()
             self._prepare()
@@ -81,7 +90,9 @@ class Stack:
         if service is None:
             self.infrastructure.bring_up(name)
             return
-        command = service.command(self.place, {**self.environment, **(environment or {})})
+        command = service.command(
+            self.place, {**self.environment, **(environment or {})}
+        )
         self.infrastructure.supervisor.start(command)
         self.wait_ready(name)
 
@@ -92,19 +103,33 @@ class Stack:
             self.infrastructure.wait_ready(name, seconds)
             return
         supervisor = self.infrastructure.supervisor
-        require_ready(supervisor, name, lambda: service.answers(self.place), self.place.log_of(name), seconds)
+        require_ready(
+            supervisor,
+            name,
+            service.answering_at(self.place),
+            self.place.log_of(name),
+            seconds,
+        )
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         self.stop()
 
     def _prepare(self) -> None:
         """Schemas and topics, beside each other; all of it is a no-op when it has been done."""
         begun = monotonic()
-        commands = [*migrations(self.place, self.environment, self.infrastructure.database_url), topics(self.place, self.environment)]
+        commands = [
+            *migrations(self.place, self.environment, self.infrastructure.database_url),
+            topics(self.place, self.environment),
+        ]
         codes = self.infrastructure.supervisor.run_all(commands, PREPARATION_SECONDS)
         for command in commands:
             require_done(command, codes[command.name])
@@ -114,7 +139,13 @@ class Stack:
         """All at once, because none needs another to start; told in order."""
         begun = monotonic()
         for service in SERVICES:
-            self.infrastructure.supervisor.start(service.command(self.place, self.environment))
+            self.infrastructure.supervisor.start(
+                service.command(self.place, self.environment)
+            )
         for service in SERVICES:
             self.wait_ready(service.name)
-            self._say(progress_line(service.name, monotonic() - begun, self.place.address(service.face)))
+            self._say(
+                progress_line(
+                    service.name, monotonic() - begun, self.place.address(service.face)
+                )
+            )

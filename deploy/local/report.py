@@ -1,0 +1,60 @@
+"""`status`: what of the stack runs, and whether it answers."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from deploy.local.infrastructure import embedded_parts
+from deploy.local.passwords import passwords_of
+from deploy.local.place import Place
+from deploy.local.provided import provided_by
+from deploy.local.services import SERVICES
+from deploy.local.sole_owner import SoleOwner
+
+
+@dataclass(frozen=True)
+class Row:
+    """One part of the stack, as `status` shows it."""
+
+    name: str
+    address: str
+    answers: Callable[[], bool]
+    is_ours: bool = True
+
+
+def status(place: Place) -> int:
+    """0 when every part answers."""
+    owner = SoleOwner(place.state).holder() if place.state.exists() else None
+    if owner is None:
+        print(f"nothing runs on {place.state}")
+        return 1
+    print(
+        f"the stack on {place.state} (PORT_OFFSET={place.port_offset}, process {owner})"
+    )
+    pids = json.loads(place.pids.read_text()) if place.pids.exists() else {}
+    silent = [row.name for row in rows_of(place) if not show(row, pids.get(row.name))]
+    return 1 if silent else 0
+
+
+def show(row: Row, pid: int | None) -> bool:
+    answers = row.answers()
+    process = "provided" if not row.is_ours else f"pid {pid}" if pid else "down"
+    print(
+        f"  {row.name:<18} {process:<12} {'answers' if answers else 'silent':<9} {row.address}"
+    )
+    return answers
+
+
+def rows_of(place: Place) -> Iterator[Row]:
+    provided = provided_by(os.environ)
+    for part in embedded_parts(place, passwords_of(place.state), say=print):
+        given = provided.get(part.name)
+        if given is None:
+            yield Row(part.name, place.address(part.name), part.answers)
+        else:
+            yield Row(part.name, str(given), given.answers, is_ours=False)
+    for service in SERVICES:
+        yield Row(
+            service.name, place.address(service.face), service.answering_at(place)
+        )
