@@ -1,0 +1,147 @@
+"""The built-in load generator: HTTP/1.1 over plain sockets, as few instructions per request as Python allows."""
+
+import asyncio
+import random
+import resource
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from chassis import clock
+
+BODY = (
+    '{{"customer_id":"{customer}","idempotency_key":"{key}","items":[{items}],"payment_method":"sim_ok"}}'
+)
+SKUS = 200
+LINES = 3
+
+
+@dataclass
+class Answers:
+    """What came back, and how long it took, in seconds."""
+
+    seconds: list[float] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    elapsed: float = 0.0
+    cpu: float = 0.0
+
+    def percentile(self, share: float) -> float:
+        """In milliseconds."""
+        ordered = sorted(self.seconds)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000 if ordered else float("nan")
+
+
+def sku(number: int) -> str:
+    """The name of one of the benchmark's products."""
+    return f"BENCH-{number:03d}"
+
+
+class _Connection(asyncio.Protocol):
+    """One keep-alive connection: one request at a time, answered when the whole answer is in."""
+
+    def __init__(self) -> None:
+        self._received = b""
+        self._answered: asyncio.Future[int] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, separator, body = self._received.partition(b"\r\n\r\n")
+        if not separator:
+            return
+        lowered = head.lower()
+        start = lowered.index(b"content-length:") + 15
+        if len(body) >= int(lowered[start:].split(b"\r", 1)[0]):
+            self._received = b""
+            if self._answered is not None and not self._answered.done():
+                self._answered.set_result(int(head[9:12]))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_exception(error or ConnectionResetError("the gateway closed the connection"))
+
+    async def ask(self, request: bytes) -> int:
+        assert self._transport is not None
+        self._answered = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await self._answered
+
+
+class Load:
+    """Places orders of three lines each; `prefer` is the Prefer header, empty for the default wait."""
+
+    def __init__(self, port: int, prefer: str, run: str) -> None:
+        self._port = port
+        self._run = run
+        header = f"Prefer: {prefer}\r\n" if prefer else ""
+        self._head = f"POST /api/v1/orders HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n{header}"
+        self._random = random.Random(7)
+        self._numbers = 0
+
+    def request(self) -> bytes:
+        """The next order, with a key of its own."""
+        self._numbers += 1
+        items = ",".join(
+            f'{{"sku":"{sku(number)}","quantity":{1 + number % 3}}}' for number in self._random.sample(range(SKUS), LINES)
+        )
+        body = BODY.format(customer=f"c-{self._numbers % 997}", key=f"{self._run}-{self._numbers}", items=items)
+        return f"{self._head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+    async def _open(self) -> _Connection:
+        _, protocol = await asyncio.get_running_loop().create_connection(_Connection, "127.0.0.1", self._port)
+        return protocol
+
+    async def closed_loop(self, seconds: float, connections: int = 64) -> Answers:
+        """As fast as answers come, on so many connections."""
+        answers, until = Answers(), clock.monotonic() + seconds
+
+        async def one() -> None:
+            connection = await self._open()
+            while clock.monotonic() < until:
+                await self._timed(connection, answers)
+
+        await self._measured(answers, lambda: asyncio.gather(*(one() for _ in range(connections))))
+        return answers
+
+    async def open_loop(self, seconds: float, per_second: float, connections: int = 256) -> Answers:
+        """At a steady rate, whatever the answers do, on a pool of connections."""
+        answers = Answers()
+        free: asyncio.Queue[_Connection] = asyncio.Queue()
+        for _ in range(connections):
+            free.put_nowait(await self._open())
+
+        async def one(due: float) -> None:
+            connection = await free.get()
+            await self._timed(connection, answers, due)
+            free.put_nowait(connection)
+
+        async def steadily() -> None:
+            started, under_way = clock.monotonic(), []
+            for number in range(int(seconds * per_second)):
+                due = started + number / per_second
+                await asyncio.sleep(max(0.0, due - clock.monotonic()))
+                under_way.append(asyncio.create_task(one(due)))
+            await asyncio.gather(*under_way)
+
+        await self._measured(answers, steadily)
+        return answers
+
+    async def _timed(self, connection: _Connection, answers: Answers, due: float | None = None) -> None:
+        started = due or clock.monotonic()
+        answers.statuses[await connection.ask(self.request())] += 1
+        answers.seconds.append(clock.monotonic() - started)
+
+    @staticmethod
+    async def _measured(answers: Answers, work: Callable[[], object]) -> None:
+        started, used = clock.monotonic(), _own_cpu()
+        await work()  # type: ignore[misc]
+        answers.elapsed, answers.cpu = clock.monotonic() - started, _own_cpu() - used
+
+
+def _own_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime

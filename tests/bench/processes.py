@@ -1,0 +1,54 @@
+"""What processes cost: CPU seconds and resident memory from /proc, of each with all its descendants."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _stat(pid: int) -> list[str]:
+    # The command's name may hold spaces; the fields that follow it do not.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+
+
+def _families() -> dict[int, list[int]]:
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                children.setdefault(int(_stat(int(entry))[1]), []).append(int(entry))
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    return children
+
+
+def _family(pid: int, children: Mapping[int, list[int]]) -> list[int]:
+    return [pid, *(member for child in children.get(pid, []) for member in _family(child, children))]
+
+
+def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
+    """CPU seconds used so far, per name; of children that ended as well."""
+    children = _families()
+    used: dict[str, float] = {}
+    for name, pid in pids.items():
+        total = 0.0
+        for member in _family(pid, children):
+            try:
+                fields = _stat(member)
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            total += sum(map(int, fields[11:13])) / _TICKS
+            # A child that was waited for is in its parent's account.
+            total += sum(map(int, fields[13:15])) / _TICKS
+        used[name] = total
+    return used
+
+
+def resident_mb(pids: Mapping[str, int]) -> dict[str, float]:
+    """Resident megabytes of the largest process of each family (Postgres' share their buffers)."""
+    children = _families()
+    return {
+        name: max(int(_stat(member)[21]) * _PAGE_MB for member in _family(pid, children)) for name, pid in pids.items()
+    }
