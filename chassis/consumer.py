@@ -172,12 +172,13 @@ class Folding(Generic[L]):
         self, connection: Connection, records: Sequence[_Record], fates: Counter[str]
     ) -> tuple[list[_Record], list[Letter]]:
         """Which records are to be applied, and which are to be parked without a look at them."""
-        sound = [record for record in records if record.fact is not None and inbox.day_in_reach(record.fact.id)]
-        days = [(inbox.day_in_reach(record.fact.id), record.fact.id) for record in sound if record.fact]
+        events = [
+            (day, record.fact.id)
+            for record in records
+            if record.fact is not None and (day := inbox.day_in_reach(record.fact.id)) is not None
+        ]
         keys = {(record.topic, record.key) for record in records}
-        claimed, parked = inbox.claim(
-            connection, self.consumer, [(day, id_) for day, id_ in days if day is not None], keys
-        )
+        claimed, parked = inbox.claim(connection, self.consumer, events, keys)
         fresh: list[_Record] = []
         letters: list[Letter] = []
         for record in records:

@@ -33,7 +33,7 @@ class Outgoing:
     traceparent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Received(Generic[M]):
     """A fact as it came in; `message` is None when no handler knows the type."""
 
@@ -42,8 +42,13 @@ class Received(Generic[M]):
     key: str
     message: M
     traceparent: str
-    occurred_at: datetime
     version: int
+    envelope: CloudEvent
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When it was told, in UTC."""
+        return self.envelope.attributes["time"].ce_timestamp.ToDatetime(UTC)
 
 
 @cache
@@ -80,28 +85,30 @@ def open_envelope(raw: bytes, types: Mapping[str, type[Message]]) -> Received[Me
         raise Undecodable("the bytes are not a CloudEvent") from error
     if not (event.id and event.type and event.spec_version == "1.0"):
         raise Undecodable("the event lacks an id, a type, or spec_version 1.0")
-    message_class = types.get(event.type)
-    if message_class is None and _has_another_version(event.type, types):
-        raise Undecodable(f"{event.type} has a major version that is not known here")
+    name = event.type
+    message_class = types.get(name)
+    if message_class is None and _has_another_version(name, types):
+        raise Undecodable(f"{name} has a major version that is not known here")
     attributes = event.attributes
     return Received(
-        id=event.id,
-        type=event.type,
-        key=attributes["subject"].ce_string,
-        message=None if message_class is None else _data_of(event, message_class),
-        traceparent=attributes["traceparent"].ce_string,
-        occurred_at=attributes["time"].ce_timestamp.ToDatetime(UTC),
-        version=attributes["aggregateversion"].ce_integer,
+        event.id,
+        name,
+        attributes["subject"].ce_string,
+        None if message_class is None else _data_of(event, name, message_class),
+        attributes["traceparent"].ce_string,
+        attributes["aggregateversion"].ce_integer,
+        event,
     )
 
 
-def _data_of(event: CloudEvent, message_class: type[M]) -> M:
-    if event.proto_data.type_url.rpartition("/")[2] != event.type:
-        raise Undecodable(f"the data of {event.type} is {event.proto_data.type_url or 'missing'}")
+def _data_of(event: CloudEvent, name: str, message_class: type[M]) -> M:
+    data = event.proto_data
+    if data.type_url.rpartition("/")[2] != name:
+        raise Undecodable(f"the data of {name} is {data.type_url or 'missing'}")
     try:
-        return message_class.FromString(event.proto_data.value)
+        return message_class.FromString(data.value)
     except DecodeError as error:
-        raise Undecodable(f"the data is not a {event.type}") from error
+        raise Undecodable(f"the data is not a {name}") from error
 
 
 def _has_another_version(name: str, types: Mapping[str, type[Message]]) -> bool:
