@@ -33,9 +33,7 @@ def verb(arguments: argparse.Namespace, place: Place) -> int:
         case "run" if arguments.in_background:
             return foreground.run(place, leave_alone)
         case "run":
-            return foreground.run(
-                place, partial(load_and_show, named_orders(arguments.orders))
-            )
+            return foreground.run(place, partial(load_and_show, named_orders(arguments.orders)))
         case "start":
             return background.start(place)
         case "stop":
@@ -43,9 +41,7 @@ def verb(arguments: argparse.Namespace, place: Place) -> int:
         case "status":
             return status(place.as_last_started())
         case "logs":
-            return logs(
-                place, arguments.names, arguments.lines, not arguments.no_follow
-            )
+            return logs(place, arguments.names, arguments.lines, not arguments.no_follow)
         case _:
             return clean(place)
 
@@ -57,12 +53,8 @@ def leave_alone(stack: Stack) -> None:
 
 def parser() -> argparse.ArgumentParser:
     settings = "Moved by PORT_OFFSET and STATE_DIR; DATABASE_URL, KAFKA_BOOTSTRAP_SERVERS and REDIS_URL replace parts."
-    top = argparse.ArgumentParser(
-        "python -m deploy.local", description=__doc__, epilog=settings
-    )
-    verbs = top.add_subparsers(
-        dest="verb", required=True, metavar="run|start|stop|status|logs|clean"
-    )
+    top = argparse.ArgumentParser("python -m deploy.local", description=__doc__, epilog=settings)
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="run|start|stop|status|logs|clean")
     run = verbs.add_parser(
         "run",
         help="everything in the foreground, with a month of orders on first start",
@@ -75,22 +67,12 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--in-background", action="store_true", help=argparse.SUPPRESS)
     verbs.add_parser("start", help="everything in the background, without sample data")
     verbs.add_parser("stop", help="end it, wherever it was started")
-    verbs.add_parser(
-        "status", help="what runs, and whether it answers (0 when all of it does)"
-    )
-    view = verbs.add_parser(
-        "logs", help="what all of it says, or only the processes named"
-    )
+    verbs.add_parser("status", help="what runs, and whether it answers (0 when all of it does)")
+    view = verbs.add_parser("logs", help="what all of it says, or only the processes named")
     view.add_argument("names", nargs="*", metavar="NAME")
-    view.add_argument(
-        "--lines", type=int, default=10, help="how many of each to begin with (10)"
-    )
-    view.add_argument(
-        "--no-follow", action="store_true", help="show what is there and return"
-    )
-    verbs.add_parser(
-        "clean", help="remove the state folder: database, topics, logs, passwords"
-    )
+    view.add_argument("--lines", type=int, default=10, help="how many of each to begin with (10)")
+    view.add_argument("--no-follow", action="store_true", help="show what is there and return")
+    verbs.add_parser("clean", help="remove the state folder: database, topics, logs, passwords")
     return top
 
 

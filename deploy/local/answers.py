@@ -7,9 +7,7 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 SECONDS = 2.0
-API_VERSIONS = struct.pack(
-    ">ihhih", 10, 18, 0, 1, -1
-)  # size, api key, version, correlation, no client id
+API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)  # size, api key, version, correlation, no client id
 
 
 def postgres_answers(url: str) -> bool:
@@ -27,11 +25,7 @@ def redis_answers(url: str) -> bool:
     import redis
 
     try:
-        with closing(
-            redis.Redis.from_url(
-                url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS
-            )
-        ) as client:
+        with closing(redis.Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)) as client:
             return bool(client.ping())
     except (redis.RedisError, OSError):
         return False
@@ -45,9 +39,7 @@ def kafka_answers(servers: str) -> bool:
 def broker_speaks(server: str) -> bool:
     host, _, port = server.strip().rpartition(":")
     try:
-        with socket.create_connection(
-            (host.strip("[]"), int(port)), SECONDS
-        ) as connection:
+        with socket.create_connection((host.strip("[]"), int(port)), SECONDS) as connection:
             connection.sendall(API_VERSIONS)
             return len(connection.recv(8)) == 8
     except (OSError, ValueError):
@@ -68,25 +60,24 @@ def accepts_connections(servers: str) -> bool:
 
 def grpc_answers(address: str) -> bool:
     import grpc
-    from grpc_health.v1 import health_pb2, health_pb2_grpc
+    from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-    with grpc.insecure_channel(
-        address, options=[("grpc.enable_http_proxy", 0)]
-    ) as channel:
+    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        check = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=HealthCheckRequest.SerializeToString,
+            response_deserializer=HealthCheckResponse.FromString,
+        )
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(), timeout=SECONDS
-            )
+            answer = check(HealthCheckRequest(), timeout=SECONDS)
         except grpc.RpcError:
             return False
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+    return bool(answer.status == HealthCheckResponse.SERVING)
 
 
 def http_answers(url: str) -> bool:
     parts = urlsplit(url)
-    with closing(
-        http.client.HTTPConnection(parts.netloc, timeout=SECONDS)
-    ) as connection:
+    with closing(http.client.HTTPConnection(parts.netloc, timeout=SECONDS)) as connection:
         try:
             connection.request("GET", parts.path)
             return connection.getresponse().status == 200

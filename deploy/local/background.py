@@ -28,9 +28,7 @@ def start(place: Place) -> int:
 
 
 def run_in_background() -> subprocess.Popen[str]:
-    environment = {
-        name: value for name, value in os.environ.items() if name != "MAKELEVEL"
-    }
+    environment = {name: value for name, value in os.environ.items() if name != "MAKELEVEL"}
     return subprocess.Popen(
         [sys.executable, "-m", "deploy.local", "run", "--in-background"],
         stdin=subprocess.DEVNULL,
@@ -44,8 +42,7 @@ def run_in_background() -> subprocess.Popen[str]:
 
 
 def came_up(process: subprocess.Popen[str]) -> bool:
-    assert process.stdout is not None
-    for line in process.stdout:
+    for line in process.stdout or ():
         if line.strip() == UP:
             return True
         print(line, end="", flush=True)
@@ -74,8 +71,6 @@ def stop(place: Place) -> int:
         return 0
     os.kill(pid, signal.SIGTERM)
     if not wait_until(lambda: owner.holder() is None, STOP_SECONDS, every=0.1):
-        raise CannotStop(
-            f"Process {pid} still runs after {STOP_SECONDS:.0f} s; see {place.log_of('local')}."
-        )
+        raise CannotStop(f"Process {pid} still runs after {STOP_SECONDS:.0f} s; see {place.log_of('local')}.")
     print(f"the stack on {place.state} is stopped")
     return 0

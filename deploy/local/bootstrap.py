@@ -27,9 +27,7 @@ def main(extra: str) -> None:
     """`dev` holds everything that `local` does, so whoever has the one needs not install the other."""
     if sys.version_info < OLDEST:
         version = ".".join(str(part) for part in sys.version_info[:3])
-        sys.exit(
-            f"This needs Python 3.11 or newer, and {sys.executable} is {version}: make run PYTHON=python3.12"
-        )
+        sys.exit(f"This needs Python 3.11 or newer, and {sys.executable} is {version}: make run PYTHON=python3.12")
     with (PROJECT / "pyproject.toml").open() as one_at_a_time:
         fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
         make_environment()
@@ -42,9 +40,7 @@ def main(extra: str) -> None:
 
 def make_environment() -> None:
     """Also makes it anew when its interpreter is gone or too old, as after an upgrade of the machine."""
-    if PYTHON.exists() and succeeds(
-        PYTHON, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"
-    ):
+    if PYTHON.exists() and succeeds(PYTHON, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"):
         return
     with announced("making .venv"):
         run(
@@ -122,10 +118,7 @@ def sum_of(files: Iterable[Path]) -> str:
 
 def succeeds(*command: object) -> bool:
     silent = subprocess.DEVNULL
-    return (
-        subprocess.call([str(word) for word in command], stdout=silent, stderr=silent)
-        == 0
-    )
+    return subprocess.call([str(word) for word in command], stdout=silent, stderr=silent) == 0
 
 
 def run(command: Sequence[str], otherwise: str) -> None:

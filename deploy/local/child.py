@@ -50,9 +50,7 @@ def spawn(command: Command) -> subprocess.Popen[bytes]:
 
 def attached(arguments: tuple[str, ...], environment: Mapping[str, str]) -> int:
     """Runs something at our terminal to its end, and returns its exit code. Ctrl-C reaches it as it reaches us."""
-    return subprocess.run(
-        launched(arguments), env=dict(environment), check=False
-    ).returncode
+    return subprocess.run(launched(arguments), env=dict(environment), check=False).returncode
 
 
 def launched(

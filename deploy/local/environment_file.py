@@ -11,11 +11,7 @@ def settings_in(file: Path) -> Mapping[str, str]:
     if not file.exists():
         return {}
     lines = enumerate(file.read_text().splitlines(), start=1)
-    return dict(
-        setting(line.strip(), f"{file}, line {number}")
-        for number, line in lines
-        if is_setting(line)
-    )
+    return dict(setting(line.strip(), f"{file}, line {number}") for number, line in lines if is_setting(line))
 
 
 def is_setting(line: str) -> bool:

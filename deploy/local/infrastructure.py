@@ -85,9 +85,7 @@ class Infrastructure:
         try:
             for provided in self._provided.values():
                 provided.require()
-            require_free(
-                self.place, [port for part in self._parts for port in part.ports]
-            )
+            require_free(self.place, [port for part in self._parts for port in part.ports])
             self._supervisor = Supervisor(self.place.pids, self.log)
             self._format()
             self._start_parts()
@@ -98,9 +96,7 @@ class Infrastructure:
     def stop(self) -> None:
         """Ends all of it, the database last, when nobody writes any more."""
         if self._supervisor is not None:
-            self._supervisor.stop(
-                [part.name for part in self._parts if part.name != "postgres"]
-            )
+            self._supervisor.stop([part.name for part in self._parts if part.name != "postgres"])
             self._supervisor.close()
             self._supervisor = None
         self._owner.release()
@@ -145,14 +141,8 @@ class Infrastructure:
     def _format(self) -> None:
         for part in self._parts:
             part.prepare()
-        wanted = [
-            (part, command)
-            for part in self._parts
-            if (command := part.format_command()) is not None
-        ]
-        codes = self.supervisor.run_all(
-            [command for _, command in wanted], FORMAT_SECONDS
-        )
+        wanted = [(part, command) for part in self._parts if (command := part.format_command()) is not None]
+        codes = self.supervisor.run_all([command for _, command in wanted], FORMAT_SECONDS)
         for part, command in wanted:
             require_done(command, codes[command.name])
             part.take_format()
@@ -164,14 +154,8 @@ class Infrastructure:
         for part in self._parts:
             self.wait_ready(part.name)
             part.settle()
-            self.say(
-                progress_line(
-                    part.name, monotonic() - begun, self.place.address(part.name)
-                )
-            )
+            self.say(progress_line(part.name, monotonic() - begun, self.place.address(part.name)))
 
 
-def embedded_parts(
-    place: Place, passwords: Mapping[str, str], say: Callable[[str], None]
-) -> tuple[Part, ...]:
+def embedded_parts(place: Place, passwords: Mapping[str, str], say: Callable[[str], None]) -> tuple[Part, ...]:
     return Postgres(place, passwords), Valkey(place, passwords), Kafka(place, say)

@@ -35,11 +35,7 @@ class Jar:
 
 
 def locked_jars(lock: Path = LOCK) -> Sequence[Jar]:
-    rows = (
-        line.split()
-        for line in lock.read_text().splitlines()
-        if line and not line.startswith("#")
-    )
+    rows = (line.split() for line in lock.read_text().splitlines() if line and not line.startswith("#"))
     return [Jar(coordinate, sha256) for coordinate, sha256 in rows]
 
 
@@ -85,7 +81,8 @@ def fetch_one(context: "MavenContext", jar: Jar, folder: Path) -> None:
     except (RuntimeError, requests.RequestException) as error:
         raise CannotStart(
             f"{jar.coordinate} could not be fetched from {', '.join(context.remote_repos.values())} ({error})."
-            " Check the connection or the mirror in ~/.m2/settings.xml, or name a broker: KAFKA_BOOTSTRAP_SERVERS=host:port."
+            " Check the connection or the mirror in ~/.m2/settings.xml, or name a broker of your own:"
+            " KAFKA_BOOTSTRAP_SERVERS=host:port."
         ) from error
     take_over(found, jar, folder)
 

@@ -35,8 +35,6 @@ def packaged_java() -> Path | None:
 
 
 def version_of(java: str) -> int | None:
-    told = subprocess.run(
-        [java, "-version"], capture_output=True, text=True, check=False
-    ).stderr
+    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     found = re.search(r'version "(?:1\.)?(\d+)', told)
     return int(found.group(1)) if found else None

@@ -60,7 +60,5 @@ def log_files(place: Place, names: Sequence[str]) -> Sequence[Path]:
     there = {file.stem: file for file in sorted(place.logs.glob("*.log"))}
     unknown = [name for name in names if name not in there]
     if unknown:
-        raise CannotStart(
-            f"There is no log of {', '.join(unknown)}; there are: {', '.join(there) or 'none yet'}."
-        )
+        raise CannotStart(f"There is no log of {', '.join(unknown)}; there are: {', '.join(there) or 'none yet'}.")
     return [there[name] for name in names or there]

@@ -24,9 +24,7 @@ def show_on_terminal(log: logging.Logger) -> None:
 
 
 def formatter() -> logging.Formatter:
-    lines = logging.Formatter(
-        "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"
-    )
+    lines = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     lines.converter = time.gmtime
     return lines
 

@@ -32,8 +32,6 @@ def passwords_of(state: Path) -> Mapping[str, str]:
 def write_private(file: Path, text: str) -> None:
     draft = file.with_suffix(".draft")
     draft.unlink(missing_ok=True)
-    with os.fdopen(
-        os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w"
-    ) as stream:
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
         stream.write(text)
     draft.replace(file)

@@ -59,11 +59,7 @@ class Place:
     def as_last_started(self) -> "Place":
         """The same folder with the offset of the stack that was started in it last."""
         remembered = self.state / "port_offset"
-        return (
-            Place(self.state, int(remembered.read_text()))
-            if remembered.exists()
-            else self
-        )
+        return Place(self.state, int(remembered.read_text())) if remembered.exists() else self
 
     def make(self) -> None:
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -77,9 +73,7 @@ def place_from(environment: Mapping[str, str]) -> Place:
 
 def offset_from(text: str) -> int:
     if not text.isdecimal() or int(text) > HIGHEST_OFFSET:
-        raise CannotStart(
-            f"PORT_OFFSET is {text!r}: it must be a whole number from 0 to {HIGHEST_OFFSET}."
-        )
+        raise CannotStart(f"PORT_OFFSET is {text!r}: it must be a whole number from 0 to {HIGHEST_OFFSET}.")
     return int(text)
 
 

@@ -1,7 +1,7 @@
 """Ports: which are free, and who holds those that are not."""
 
 import os
-import random
+import secrets
 import socket
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,9 +30,7 @@ def require_free(place: Place, names: Iterable[str]) -> None:
         if not is_free(place.port(name))
     ]
     if taken:
-        raise CannotStart(
-            f"{'; '.join(taken)}. Stop what holds it, or move this stack: PORT_OFFSET=100."
-        )
+        raise CannotStart(f"{'; '.join(taken)}. Stop what holds it, or move this stack: PORT_OFFSET=100.")
 
 
 def holder(port: int) -> str:
@@ -47,24 +45,16 @@ def holder(port: int) -> str:
 def listening_inodes(port: int) -> set[str]:
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for row in (
-            Path(table).read_text().splitlines()[1:] if Path(table).exists() else ()
-        ):
+        for row in Path(table).read_text().splitlines()[1:] if Path(table).exists() else ():
             columns = row.split()
-            if (
-                columns[3] == LISTENING
-                and int(columns[1].rpartition(":")[2], 16) == port
-            ):
+            if columns[3] == LISTENING and int(columns[1].rpartition(":")[2], 16) == port:
                 inodes.add(f"socket:[{columns[9]}]")
     return inodes
 
 
 def holds(process: Path, inodes: set[str]) -> bool:
     try:
-        return any(
-            os.readlink(descriptor) in inodes
-            for descriptor in (process / "fd").iterdir()
-        )
+        return any(os.readlink(descriptor) in inodes for descriptor in (process / "fd").iterdir())
     except OSError:  # another account's process, or gone meanwhile
         return False
 
@@ -79,7 +69,7 @@ def name_of(process: Path) -> str:
 def free_offset() -> int:
     """An offset at which a whole stack finds its ports free; for stacks that nobody has to find again."""
     for _ in range(200):
-        offset = random.randrange(1000, HIGHEST_OFFSET)
+        offset = 1000 + secrets.randbelow(HIGHEST_OFFSET - 1000)
         if all(is_free(port + offset) for port in PORTS.values()):
             return offset
     raise CannotStart("No offset was found at which all ports of a stack are free.")

@@ -70,9 +70,7 @@ class Postgres:
             f"--pwfile={self._home / 'password'}",
             "--builtin-locale=C.UTF-8",
         )
-        return self._command(
-            "postgres format", "initdb", "-D", str(draft), *identity, *options
-        )
+        return self._command("postgres format", "initdb", "-D", str(draft), *identity, *options)
 
     def take_format(self) -> None:
         (self._home / "draft").rename(self._data)
@@ -81,9 +79,7 @@ class Postgres:
         """Writes the settings beside the data, then tells how to start it. No orphan is worth a slow stop: SIGQUIT."""
         settings = SETTINGS | {"port": str(self._place.port(NAME))}
         file = self._data / "postgresql.conf"
-        file.write_text(
-            "".join(f"{name} = {value}\n" for name, value in settings.items())
-        )
+        file.write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
         give(file)
         return self._command(NAME, "postgres", "-D", str(self._data))
 
@@ -94,9 +90,7 @@ class Postgres:
         import psycopg
 
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
-            if not connection.execute(
-                "SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]
-            ).fetchone():
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
     def _url(self, database: str) -> str:

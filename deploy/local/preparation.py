@@ -8,14 +8,9 @@ from deploy.local.place import Place
 from deploy.local.services import BACKENDS, inherited
 
 
-def migrations(
-    place: Place, environment: Mapping[str, str], owner_url: str
-) -> Sequence[Command]:
+def migrations(place: Place, environment: Mapping[str, str], owner_url: str) -> Sequence[Command]:
     """One per service; they alone are given the owner's URL."""
-    return [
-        service.command(place, {**environment, "DATABASE_URL": owner_url}, "--migrate")
-        for service in BACKENDS
-    ]
+    return [service.command(place, {**environment, "DATABASE_URL": owner_url}, "--migrate") for service in BACKENDS]
 
 
 def topics(place: Place, environment: Mapping[str, str]) -> Command:

@@ -42,11 +42,7 @@ class Provided:
 
     def __str__(self) -> str:
         parts = urlsplit(self.address)
-        return (
-            self.address
-            if parts.password is None
-            else self.address.replace(f":{parts.password}@", ":…@")
-        )
+        return self.address if parts.password is None else self.address.replace(f":{parts.password}@", ":…@")
 
 
 def provided_by(environment: Mapping[str, str]) -> Mapping[str, Provided]:

@@ -29,9 +29,7 @@ def status(place: Place) -> int:
     if owner is None:
         print(f"nothing runs on {place.state}")
         return 1
-    print(
-        f"the stack on {place.state} (PORT_OFFSET={place.port_offset}, process {owner})"
-    )
+    print(f"the stack on {place.state} (PORT_OFFSET={place.port_offset}, process {owner})")
     pids = json.loads(place.pids.read_text()) if place.pids.exists() else {}
     silent = [row.name for row in rows_of(place) if not show(row, pids.get(row.name))]
     return 1 if silent else 0
@@ -40,9 +38,7 @@ def status(place: Place) -> int:
 def show(row: Row, pid: int | None) -> bool:
     answers = row.answers()
     process = "provided" if not row.is_ours else f"pid {pid}" if pid else "down"
-    print(
-        f"  {row.name:<18} {process:<12} {'answers' if answers else 'silent':<9} {row.address}"
-    )
+    print(f"  {row.name:<18} {process:<12} {'answers' if answers else 'silent':<9} {row.address}")
     return answers
 
 
@@ -55,6 +51,4 @@ def rows_of(place: Place) -> Iterator[Row]:
         else:
             yield Row(part.name, str(given), given.answers, is_ours=False)
     for service in SERVICES:
-        yield Row(
-            service.name, place.address(service.face), service.answering_at(place)
-        )
+        yield Row(service.name, place.address(service.face), service.answering_at(place))

@@ -30,9 +30,7 @@ class Service:
     face: str
     metrics: str
 
-    def command(
-        self, place: Place, environment: Mapping[str, str], *arguments: str
-    ) -> Command:
+    def command(self, place: Place, environment: Mapping[str, str], *arguments: str) -> Command:
         run = (sys.executable, "-m", self.name, *arguments)
         return Command(
             self.name,
@@ -60,11 +58,7 @@ SERVICES = (*BACKENDS, GATEWAY)
 
 def inherited() -> dict[str, str]:
     """Our own environment, without what only concerns whoever starts the stack."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name not in NOT_FOR_CHILDREN
-    }
+    return {name: value for name, value in os.environ.items() if name not in NOT_FOR_CHILDREN}
 
 
 def environment_of(
@@ -81,8 +75,7 @@ def environment_of(
         "KAFKA_BOOTSTRAP_SERVERS": kafka,
         "REDIS_URL": redis,
         **{
-            name: os.environ.get(name)
-            or url_for(database_url, schema, passwords[schema])
+            name: os.environ.get(name) or url_for(database_url, schema, passwords[schema])
             for name, schema in urls.items()
         },
     }

@@ -30,9 +30,7 @@ class Stack:
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         """On a state folder, it has infrastructure of its own; on running infrastructure, it leaves that running."""
-        self._is_guest = (
-            isinstance(infrastructure, Infrastructure) and infrastructure.is_running
-        )
+        self._is_guest = isinstance(infrastructure, Infrastructure) and infrastructure.is_running
         self.infrastructure = (
             infrastructure
             if isinstance(infrastructure, Infrastructure)
@@ -46,11 +44,7 @@ class Stack:
         try:
             require_free(
                 self.place,
-                [
-                    port
-                    for service in SERVICES
-                    for port in (service.face, service.metrics)
-                ],
+                [port for service in SERVICES for port in (service.face, service.metrics)],
             )
             if not self._is_guest:
                 self.infrastructure.start()
@@ -90,9 +84,7 @@ class Stack:
         if service is None:
             self.infrastructure.bring_up(name)
             return
-        command = service.command(
-            self.place, {**self.environment, **(environment or {})}
-        )
+        command = service.command(self.place, {**self.environment, **(environment or {})})
         self.infrastructure.supervisor.start(command)
         self.wait_ready(name)
 
@@ -139,13 +131,7 @@ class Stack:
         """All at once, because none needs another to start; told in order."""
         begun = monotonic()
         for service in SERVICES:
-            self.infrastructure.supervisor.start(
-                service.command(self.place, self.environment)
-            )
+            self.infrastructure.supervisor.start(service.command(self.place, self.environment))
         for service in SERVICES:
             self.wait_ready(service.name)
-            self._say(
-                progress_line(
-                    service.name, monotonic() - begun, self.place.address(service.face)
-                )
-            )
+            self._say(progress_line(service.name, monotonic() - begun, self.place.address(service.face)))

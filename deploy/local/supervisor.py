@@ -28,14 +28,10 @@ class Supervisor:
         self._watched: dict[str, Watched] = {}
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = os.pipe()
-        self._selector.register(
-            self._wake_reader, selectors.EVENT_READ, self._run_asked
-        )
+        self._selector.register(self._wake_reader, selectors.EVENT_READ, self._run_asked)
         self._asked: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._closed = False
-        self._thread = threading.Thread(
-            target=self._loop, name="supervisor", daemon=True
-        )
+        self._thread = threading.Thread(target=self._loop, name="supervisor", daemon=True)
         self._thread.start()
 
     def start(self, command: Command) -> None:
@@ -44,11 +40,7 @@ class Supervisor:
 
     def stop(self, names: Iterable[str]) -> None:
         """Ends them together: asks, waits each one's grace, then insists."""
-        leaving = [
-            watched
-            for name in names
-            if (watched := self._watched.get(name)) is not None
-        ]
+        leaving = [watched for name in names if (watched := self._watched.get(name)) is not None]
         self._in_thread(partial(for_each, self._let_go, leaving))
         for watched in leaving:
             self._await_end(watched)
@@ -84,11 +76,7 @@ class Supervisor:
 
     @property
     def pids(self) -> dict[str, int]:
-        return {
-            name: pid
-            for name, watched in self._watched.copy().items()
-            if (pid := watched.pid) is not None
-        }
+        return {name: pid for name, watched in self._watched.copy().items() if (pid := watched.pid) is not None}
 
     def deaths(self, name: str) -> int:
         return self._watched[name].deaths
@@ -122,9 +110,7 @@ class Supervisor:
             watched.last_exit = 127
             watched.bury()
             return
-        self._selector.register(
-            handle, selectors.EVENT_READ, partial(self._on_death, watched)
-        )
+        self._selector.register(handle, selectors.EVENT_READ, partial(self._on_death, watched))
         self._write_pids()
 
     def _on_death(self, watched: Watched) -> None:
@@ -149,18 +135,12 @@ class Supervisor:
 
     def _await_end(self, watched: Watched) -> None:
         if not watched.gone.wait(watched.command.grace_seconds):
-            self._log.warning(
-                "%s did not stop in time and is killed", watched.command.name
-            )
+            self._log.warning("%s did not stop in time and is killed", watched.command.name)
             signal_group(watched.pid or 0, SIGKILL)
             watched.gone.wait()
 
     def _seconds_to_next_start(self) -> float | None:
-        due = [
-            watched.due_at
-            for watched in self._watched.values()
-            if watched.due_at is not None
-        ]
+        due = [watched.due_at for watched in self._watched.values() if watched.due_at is not None]
         return max(0.0, min(due) - monotonic()) if due else None
 
     def _start_what_is_due(self) -> None:
@@ -171,14 +151,10 @@ class Supervisor:
     def _write_pids(self) -> None:
         draft = self._pids_file.with_suffix(".draft")
         try:
-            draft.write_text(
-                json.dumps({"supervisor": os.getpid(), **self.pids}, indent=1)
-            )
+            draft.write_text(json.dumps({"supervisor": os.getpid(), **self.pids}, indent=1))
             draft.replace(self._pids_file)
         except OSError as error:  # a state folder removed under our feet is no reason to drop the children
-            self._log.warning(
-                "the process ids cannot be written to %s: %s", self._pids_file, error
-            )
+            self._log.warning("the process ids cannot be written to %s: %s", self._pids_file, error)
 
     def _finish(self) -> None:
         self._closed = True

