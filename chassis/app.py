@@ -1,0 +1,213 @@
+"""A service's parts, put together: what runs in which role, in which order it starts, and how it stops."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from protos.operations.v1.operations_pb2_grpc import add_OperationsServiceServicer_to_server
+
+from chassis import inbox
+from chassis.batcher import CommandFunction, Writer
+from chassis.calls import Calls
+from chassis.consumer import Consumer
+from chassis.database import Database
+from chassis.errors import Unavailable
+from chassis.health import Health
+from chassis.jobs import Job, JobRunner
+from chassis.logs import get_logger
+from chassis.migrations import SchemaState, schema_state
+from chassis.operations.servicer import OperationsServicer
+from chassis.outbox import Relay
+from chassis.redis import Feed, async_client
+from chassis.server import AddToServer, Server
+from chassis.settings import ServiceSettings
+
+Hook = Callable[[], Awaitable[None]]
+
+_AGAIN_SECONDS: Final = 0.5
+_RETRY_SECONDS: Final = 1.0
+_PARTITIONS_SECONDS: Final = 3_600.0
+_STOP_SECONDS: Final = 25.0
+
+log = get_logger(__name__)
+
+
+class Part(Protocol):
+    """What runs on a thread of its own."""
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+
+    def stop(self) -> None:
+        """End in order; returns when done."""
+
+
+class App:
+    """One process of a service. `build` adds its parts; each runs where its role is among ROLES.
+
+    `redis` is the asynchronous client, `feed` the change feed; both may be away at any time.
+    """
+
+    def __init__(self, context: str, settings: Any, migrations: Path) -> None:
+        common: ServiceSettings = settings
+        self.context = context
+        self.settings = settings
+        self.roles = common.roles
+        self.loop = asyncio.get_running_loop()
+        self.database = Database(common.database_url_of(context), schema=context, application_name=f"{context}-service")
+        self.redis = async_client(common.redis)
+        self.feed = Feed(common.redis)
+        self._kafka = common.kafka
+        self._drain_seconds = common.drain_seconds
+        self._migrations = migrations
+        self._is_schema_usable = False
+        self._is_api = "api" in self.roles
+        checks = {"database": self._check_database, "redis": self._check_redis, "kafka": self._check_kafka}
+        self.health = Health(context, checks, needed=("database",) if self._is_api else ())
+        self.server = Server(context, common.grpc_address(context), self.health, common.max_rpcs_in_flight)
+        self._writers: list[Part] = []
+        self._consumers: list[Consumer[Any]] = []
+        self._calls: list[Part] = []
+        self._jobs: list[Job] = []
+        self._job_runner: JobRunner | None = None
+        self._relay: Relay | None = None
+        self._at_start: list[Hook] = []
+        self._at_stop: list[Hook] = []
+        self._watching: asyncio.Task[None] | None = None
+        operations = OperationsServicer(context, self.database, self._foldings)
+        self.add_servicer(add_OperationsServiceServicer_to_server, operations)
+
+    def add_servicer(self, add_to_server: AddToServer, servicer: object) -> None:
+        """Serve these RPCs (role api)."""
+        if self._is_api:
+            self.server.add(add_to_server, servicer)
+
+    def add_consumer(self, consumer: Consumer[Any]) -> None:
+        """Read these topics (role worker), and try what it parks again (role jobs)."""
+        if not self._consumers:
+            self.add_job(Job("inbox partitions", _PARTITIONS_SECONDS, self._renew_partitions))
+        self._consumers.append(consumer)
+        self.add_job(Job(f"{consumer.folding.consumer} retries", _RETRY_SECONDS, consumer.folding.retry_due))
+
+    def add_relay(self) -> Relay:
+        """The relay of this context's outbox (runs in the role relay); the same one when asked again."""
+        if self._relay is None:
+            self._relay = Relay(self.database, self._kafka, self.context)
+        return self._relay
+
+    def add_job(self, job: Job) -> None:
+        """Do this every so often (role jobs)."""
+        self._jobs.append(job)
+
+    def add_calls(self, calls: Calls[Any]) -> None:
+        """Make these calls (role worker)."""
+        self._calls.append(calls)
+
+    def writer(self, functions: Mapping[type[Any], CommandFunction], *, name: str = "writer") -> Writer:
+        """A batcher of commands whose facts the relay is told of; runs in every role."""
+        writer = Writer(self.database, functions, self.add_relay().wake, context=self.context, name=name)
+        self._writers.append(writer)
+        return writer
+
+    def on_start(self, hook: Hook) -> None:
+        """Run once the schema is there, before consumers and jobs; again while it raises Unavailable."""
+        self._at_start.append(hook)
+
+    def on_stop(self, hook: Hook) -> None:
+        """Run when everything else has stopped, before the connections go."""
+        self._at_stop.append(hook)
+
+    async def listen(self) -> None:
+        """Answer RPCs, those of health first of all. Raises RuntimeError when the port is taken."""
+        await self.server.start()
+        for writer in self._writers:
+            writer.start()
+        self._watching = asyncio.create_task(self.health.watch())
+
+    async def settle(self) -> None:
+        """Wait for the schema, then start what works in the background; needs neither Kafka nor Redis."""
+        await self._until_available(self._await_schema)
+        if self._consumers:
+            await self._until_available(partial(asyncio.to_thread, self._renew_partitions))
+        for hook in self._at_start:
+            await self._until_available(hook)
+        for part in self._background():
+            part.start()
+        await self.health.started()
+        log.info("started", address=self.server.address, roles=sorted(self.roles))
+
+    async def stop(self) -> None:
+        """Stop accepting, drain, end the batch under way, leave the group, then let the connections go."""
+        await self.server.stop(self._drain_seconds)
+        for parts in (self._writers, self._consumers, [self._job_runner], self._calls, [self._relay]):
+            await asyncio.gather(*(_end(part) for part in parts if part is not None))
+        for hook in self._at_stop:
+            await hook()
+        if self._watching is not None:
+            self._watching.cancel()
+        await self.redis.aclose()
+        self.feed.close()
+        await asyncio.to_thread(self.database.close)
+
+    def _background(self) -> list[Part]:
+        self._job_runner = JobRunner(self.database, self.context, self._jobs)
+        parts: list[Part] = []
+        if "worker" in self.roles:
+            # Calls first: a consumer's first batch may already decide some.
+            parts += [*self._calls, *self._consumers]
+        if "relay" in self.roles and self._relay is not None:
+            parts.append(self._relay)
+        if "jobs" in self.roles:
+            parts.append(self._job_runner)
+        return parts
+
+    async def _until_available(self, hook: Hook) -> None:
+        while True:
+            try:
+                return await hook()
+            except Unavailable as error:
+                log.warning("start waits", reason=str(error))
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _await_schema(self) -> None:
+        """Raises Unavailable until the schema is as this release needs it; after that it costs nothing."""
+        if not self._is_schema_usable:
+            state = await asyncio.to_thread(schema_state, self.database, self._migrations)
+            self._judge(state)
+
+    def _judge(self, state: SchemaState) -> None:
+        if not state.is_usable:
+            raise Unavailable(f"the schema {self.context} is {state.value}: run the service with --migrate")
+        if state is SchemaState.NEWER:
+            log.info("the schema is newer than this release", schema=self.context)
+        self._is_schema_usable = True
+
+    def _renew_partitions(self) -> None:
+        self.database.write(inbox.renew_partitions)
+
+    def _foldings(self) -> dict[str, Any]:
+        return {consumer.folding.consumer: consumer.folding for consumer in self._consumers}
+
+    async def _check_database(self) -> None:
+        await asyncio.to_thread(self.database.ping)
+        await self._await_schema()
+
+    async def _check_redis(self) -> None:
+        await self.redis.ping()
+
+    async def _check_kafka(self) -> None:
+        first = urlsplit(f"//{self._kafka.split(',')[0]}")
+        _, writer = await asyncio.open_connection(first.hostname, first.port)
+        writer.close()
+        await writer.wait_closed()
+
+
+async def _end(part: Part) -> None:
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await asyncio.to_thread(part.stop)
+    except TimeoutError:
+        log.error("a part did not stop in time", part=type(part).__name__)

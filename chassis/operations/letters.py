@@ -1,0 +1,55 @@
+"""Dead letters as an operator asks for them: by id, type or order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row
+
+from chassis.database import rows_of
+
+SHOWN: Final = 100
+"""Letters shown at once; the newest."""
+_AT_ONCE: Final = 10_000
+"""Letters that one replay takes; asked again, it takes the next."""
+
+_WHERE: Final = """
+FROM dead_letters WHERE (:order_id = '' OR key = :order_id)
+AND (:type = '' OR type = :type OR type LIKE '%.' || :type_pattern)
+AND (cardinality(CAST(:ids AS uuid[])) = 0 OR id = ANY(CAST(:ids AS uuid[])))
+"""
+_COLUMNS: Final = """
+SELECT id, consumer, topic, partition, record_offset, key, type, reason, error, attempts, next_try_at, traceparent, parked_at
+"""
+
+
+@dataclass(frozen=True)
+class LetterFilter:
+    """Which letters are meant; all that is given must hold. `type` is a full name or its last part."""
+
+    ids: Sequence[str] = ()
+    type: str = ""
+    order_id: str = ""
+
+    def parameters(self) -> dict[str, Any]:
+        """For the statements of this module."""
+        pattern = self.type.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        return {"ids": list(self.ids), "type": self.type, "type_pattern": pattern, "order_id": self.order_id}
+
+
+def newest(connection: Connection, wanted: LetterFilter) -> Sequence[Row[Any]]:
+    """The newest letters that are meant."""
+    sql = f"{_COLUMNS}{_WHERE} ORDER BY parked_at DESC, topic, partition, record_offset DESC LIMIT {SHOWN}"
+    return rows_of(connection, sql, **wanted.parameters())
+
+
+def count(connection: Connection, wanted: LetterFilter) -> int:
+    """How many are meant."""
+    return int(rows_of(connection, f"SELECT count(*) AS letters {_WHERE}", **wanted.parameters())[0].letters)
+
+
+def keys(connection: Connection, wanted: LetterFilter) -> Sequence[Row[Any]]:
+    """The parked keys of the letters that are meant: consumer, topic, key."""
+    letters = f"SELECT consumer, topic, key {_WHERE} ORDER BY parked_at LIMIT {_AT_ONCE}"
+    sql = f"SELECT DISTINCT consumer, topic, key FROM ({letters}) AS meant ORDER BY consumer, topic, key"
+    return rows_of(connection, sql, **wanted.parameters())

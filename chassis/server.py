@@ -1,0 +1,88 @@
+"""The gRPC server of a service: its servicers, health, reflection and channelz on one port."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import grpc
+from grpc_channelz.v1.channelz import add_channelz_servicer
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection
+
+from chassis.health import Health
+from chassis.interceptor import Context, Interceptor
+
+_DRAIN_LOOK_SECONDS: Final = 0.02
+_INFRASTRUCTURE: Final = (
+    health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+    reflection.SERVICE_NAME,
+    "grpc.channelz.v1.Channelz",
+)
+_OPTIONS: Final = (
+    ("grpc.so_reuseport", 0),  # a port that is taken must be told, not shared
+    ("grpc.enable_channelz", 1),
+    ("grpc.max_receive_message_length", 32 * 1024 * 1024),
+    ("grpc.max_send_message_length", 32 * 1024 * 1024),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+AddToServer = Callable[[Any, Any], None]
+"""The generated `add_…Servicer_to_server`."""
+
+
+def mark_accepted(context: Context) -> None:
+    """What was asked is stored, not decided: 202 over REST."""
+    _mark(context, "outcome", "accepted")
+
+
+def mark_replayed(context: Context) -> None:
+    """The answer is that of an earlier call with the same key: 200 and `Idempotent-Replayed: true` over REST."""
+    _mark(context, "idempotent-replayed", "true")
+
+
+def _mark(context: Context, name: str, value: str) -> None:
+    context.set_trailing_metadata((*(context.trailing_metadata() or ()), (name, value)))
+
+
+class Server:
+    """A grpc.aio server with the interceptor around every method of ours."""
+
+    def __init__(self, context: str, address: str, health: Health, max_in_flight: int) -> None:
+        self.address = address
+        self.port = 0
+        self._health = health
+        self._edge = Interceptor(context, max_in_flight)
+        self._grpc = grpc.aio.server(interceptors=(self._edge,), options=_OPTIONS)
+        self._services: list[str] = []
+
+    def add(self, add_to_server: AddToServer, servicer: object) -> None:
+        """Serve what this servicer offers."""
+        add_to_server(servicer, self)
+
+    def add_generic_rpc_handlers(self, handlers: Any) -> None:
+        """Called by generated code."""
+        self._services.extend(handler.service_name() for handler in handlers)
+        self._grpc.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(self, _service: str, _handlers: Any) -> None:
+        """Called by generated code; the generic handlers say the same, and pass the interceptor."""
+
+    async def start(self) -> None:
+        """Listen. Raises RuntimeError when the port is taken."""
+        await self._health.add_to(self._grpc, self._services)
+        add_channelz_servicer(self._grpc)
+        reflection.enable_server_reflection((*self._services, *_INFRASTRUCTURE), self._grpc)
+        self.port = self._grpc.add_insecure_port(self.address)
+        await self._grpc.start()
+
+    async def stop(self, drain_seconds: float) -> None:
+        """Accept nothing more, wait for calls under way, end what is left; health watchers are not waited for."""
+        await self._health.stopping()
+        stopped = asyncio.create_task(self._grpc.stop(drain_seconds))
+        while self._edge.in_flight and not stopped.done():
+            await asyncio.sleep(_DRAIN_LOOK_SECONDS)
+        await self._grpc.stop(None)
+        await stopped
