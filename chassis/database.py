@@ -17,6 +17,7 @@ from sqlalchemy import Connection, CursorResult, Row, TextClause, create_engine,
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError as PoolTimeout
 
+from chassis.arrays import ArrayDumper
 from chassis.errors import Unavailable
 
 T = TypeVar("T")
@@ -149,4 +150,5 @@ class Database:
 def _adapt(driver: Driver[Any], _record: object) -> None:
     # Ids are text in Python: a UUID object per id would cost more than the row it came in.
     driver.adapters.register_loader("uuid", TextLoader)
+    driver.adapters.register_dumper(list, ArrayDumper)
     set_json_loads(orjson.loads, driver)
