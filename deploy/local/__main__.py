@@ -55,15 +55,8 @@ def parser() -> argparse.ArgumentParser:
     settings = "Moved by PORT_OFFSET and STATE_DIR; DATABASE_URL, KAFKA_BOOTSTRAP_SERVERS and REDIS_URL replace parts."
     top = argparse.ArgumentParser("python -m deploy.local", description=__doc__, epilog=settings)
     verbs = top.add_subparsers(dest="verb", required=True, metavar="run|start|stop|status|logs|clean")
-    run = verbs.add_parser(
-        "run",
-        help="everything in the foreground, with a month of orders on first start",
-    )
-    run.add_argument(
-        "--orders",
-        metavar="FILE",
-        help="load these orders instead of the sample month (also: ORDERS)",
-    )
+    run = verbs.add_parser("run", help="everything in the foreground, with a month of orders on first start")
+    run.add_argument("--orders", metavar="FILE", help="load these orders instead of the sample month (also: ORDERS)")
     run.add_argument("--in-background", action="store_true", help=argparse.SUPPRESS)
     verbs.add_parser("start", help="everything in the background, without sample data")
     verbs.add_parser("stop", help="end it, wherever it was started")

@@ -53,10 +53,7 @@ def install_locked(extra: str) -> None:
     lock = lock_of(extra)
     with announced(f"installing the packages of {lock.name}"):
         if not succeeds(PYTHON, "-m", "pip", "--version"):
-            run(
-                [str(PYTHON), "-m", "ensurepip", "--upgrade"],
-                "pip cannot be installed into .venv.",
-            )
+            run([str(PYTHON), "-m", "ensurepip", "--upgrade"], "pip cannot be installed into .venv.")
         pip("--require-hashes", "-r", str(lock))
     stamp(extra, [lock])
 
@@ -69,25 +66,13 @@ def install_project() -> None:
 
 def pip(*arguments: str) -> None:
     run(
-        [
-            str(PYTHON),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-input",
-            *arguments,
-        ],
+        [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *arguments],
         "pip could not install it; its reason stands above. The first time needs a connection to a package index.",
     )
 
 
 def generate_protos() -> None:
-    run(
-        [str(PYTHON), "-m", "protos.generate"],
-        "The protos could not be compiled; the reason stands above.",
-    )
+    run([str(PYTHON), "-m", "protos.generate"], "The protos could not be compiled; the reason stands above.")
 
 
 def lock_of(extra: str) -> Path:

@@ -54,9 +54,7 @@ def attached(arguments: tuple[str, ...], environment: Mapping[str, str]) -> int:
 
 
 def launched(
-    arguments: tuple[str, ...],
-    account: str = "",
-    orphan_signal: signal.Signals = signal.SIGKILL,
+    arguments: tuple[str, ...], account: str = "", orphan_signal: signal.Signals = signal.SIGKILL
 ) -> list[str]:
     fate = (str(os.getpid()), account, str(int(orphan_signal)))
     return [sys.executable, "-I", "-S", str(LAUNCH), *fate, *arguments]

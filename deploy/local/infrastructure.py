@@ -38,10 +38,7 @@ class Infrastructure:
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Without a port offset, one with free ports is chosen; without `provided`, the environment is asked."""
-        self.place = Place(
-            Path(state_dir).resolve(),
-            free_offset() if port_offset is None else port_offset,
-        )
+        self.place = Place(Path(state_dir).resolve(), free_offset() if port_offset is None else port_offset)
         self.place.make()
         self.say, self.log = say, open_logbook(self.place.log_of("local"))
         self.passwords = passwords_of(self.place.state)
@@ -61,11 +58,7 @@ class Infrastructure:
     def environment(self) -> dict[str, str]:
         """What a service reads to find its database, the broker and Redis; not the owner's URL."""
         return environment_of(
-            self.place,
-            self.database_url,
-            self.kafka_bootstrap_servers,
-            self.redis_url,
-            self.passwords,
+            self.place, self.database_url, self.kafka_bootstrap_servers, self.redis_url, self.passwords
         )
 
     @property
@@ -112,13 +105,7 @@ class Infrastructure:
 
     def wait_ready(self, name: str, seconds: float = READY_SECONDS) -> None:
         """Raises CannotStart when it does not answer in time."""
-        require_ready(
-            self.supervisor,
-            name,
-            self._part(name).answers,
-            self.place.log_of(name),
-            seconds,
-        )
+        require_ready(self.supervisor, name, self._part(name).answers, self.place.log_of(name), seconds)
 
     def _part(self, name: str) -> Part:
         for part in self._parts:
@@ -130,12 +117,7 @@ class Infrastructure:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
 
     def _format(self) -> None:

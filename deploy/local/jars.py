@@ -65,10 +65,7 @@ def fetch(jars: Sequence[Jar], folder: Path, say: Callable[[str], None]) -> None
     if not jars:
         return
     say(f"fetching Kafka: {len(jars)} jars, once for this user ({folder})")
-    with (
-        tempfile.TemporaryDirectory(dir=folder.parent) as scratch,
-        ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool,
-    ):
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch, ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
         context = maven_context(Path(scratch))
         list(pool.map(lambda jar: fetch_one(context, jar, folder), jars))
 

@@ -13,18 +13,18 @@ from deploy.local.java import find_java
 from deploy.local.place import Place, cache_folder
 
 NAME = "kafka"
-MEMORY = (
-    "-Xms96m",
-    "-Xmx256m",
-    "-XX:+UseSerialGC",
-    "-XX:-UsePerfData",
-    "-XX:+ExitOnOutOfMemoryError",
-)
+MEMORY = ("-Xms96m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError")
 LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
 )
+
+
+def new_cluster_id() -> str:
+    """A UUID in base64 whose first bit is 0, because the tool takes one that begins with a dash for an option."""
+    first, *others = uuid.uuid4().bytes
+    return base64.urlsafe_b64encode(bytes([first & 0x7F, *others])).decode().rstrip("=")
 
 
 class Kafka:
@@ -43,22 +43,14 @@ class Kafka:
         """Has the jars at hand and the settings written."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._class_path = kafka_jars(cache_folder(), self._say)
-        self._settings_file.write_text("\n".join(self._settings()) + "\n")
+        self._settings_file.write_text("\n".join(self.settings()) + "\n")
 
     def format_command(self) -> Command | None:
         """Prepares an empty data folder; what an interrupted attempt left is thrown away first."""
         if (self._folder / "formatted").exists():
             return None
         shutil.rmtree(self._data, ignore_errors=True)
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = (
-            "kafka.tools.StorageTool",
-            "format",
-            "-t",
-            cluster,
-            "-c",
-            str(self._settings_file),
-        )
+        tool = ("kafka.tools.StorageTool", "format", "-t", new_cluster_id(), "-c", str(self._settings_file))
         return self._java("kafka format", "-XX:TieredStopAtLevel=1", *tool)
 
     def take_format(self) -> None:
@@ -86,11 +78,8 @@ class Kafka:
         command = (str(find_java()), *LOGGING, "-cp", class_path, *arguments)
         return Command(name, command, self._place.log_of(NAME))
 
-    def _settings(self) -> list[str]:
-        broker, controller = (
-            self._place.address(NAME),
-            self._place.address("kafka controller"),
-        )
+    def settings(self) -> list[str]:
+        broker, controller = (self._place.address(NAME), self._place.address("kafka controller"))
         return [
             "process.roles=broker,controller",
             "node.id=1",

@@ -58,18 +58,8 @@ class Postgres:
             return None
         draft = self._home / "draft"
         shutil.rmtree(draft, ignore_errors=True)
-        options = (
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--locale-provider=builtin",
-        )
-        identity = (
-            "-U",
-            OWNER,
-            f"--pwfile={self._home / 'password'}",
-            "--builtin-locale=C.UTF-8",
-        )
+        options = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin")
+        identity = ("-U", OWNER, f"--pwfile={self._home / 'password'}", "--builtin-locale=C.UTF-8")
         return self._command("postgres format", "initdb", "-D", str(draft), *identity, *options)
 
     def take_format(self) -> None:
@@ -109,11 +99,7 @@ class Postgres:
             name,
             (str(binaries(self._home) / program), *arguments),
             self._place.log_of(NAME),
-            environment={
-                "PATH": os.environ.get("PATH", ""),
-                "LC_ALL": "C",
-                "TZ": "UTC",
-            },
+            environment={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
             account=account(),
             directory=self._home,
             stop_signal=SIGINT,

@@ -15,9 +15,4 @@ def migrations(place: Place, environment: Mapping[str, str], owner_url: str) -> 
 
 def topics(place: Place, environment: Mapping[str, str]) -> Command:
     run = (sys.executable, "-m", "chassis.topics")
-    return Command(
-        "chassis.topics",
-        run,
-        place.log_of("topics"),
-        environment={**inherited(), **environment},
-    )
+    return Command("chassis.topics", run, place.log_of("topics"), environment={**inherited(), **environment})

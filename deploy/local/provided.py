@@ -9,11 +9,7 @@ from deploy.local.refusals import CannotStart
 from deploy.local.waiting import wait_until
 
 SECONDS = 10.0
-SETTINGS = {
-    "postgres": "DATABASE_URL",
-    "valkey": "REDIS_URL",
-    "kafka": "KAFKA_BOOTSTRAP_SERVERS",
-}
+SETTINGS = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL", "kafka": "KAFKA_BOOTSTRAP_SERVERS"}
 ANSWERS: Mapping[str, Callable[[str], bool]] = {
     "postgres": postgres_answers,
     "valkey": redis_answers,

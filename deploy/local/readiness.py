@@ -12,13 +12,7 @@ DEATHS_BORNE = 3
 REFUSED_SETTINGS = 2  # the exit code of a service that was given nonsense; it would be refused again
 
 
-def require_ready(
-    supervisor: Supervisor,
-    name: str,
-    answers: Callable[[], bool],
-    log: Path,
-    seconds: float,
-) -> None:
+def require_ready(supervisor: Supervisor, name: str, answers: Callable[[], bool], log: Path, seconds: float) -> None:
     """Raises CannotStart when it does not answer in time, or dies again and again."""
     known = supervisor.deaths(name)
 

@@ -11,14 +11,7 @@ from deploy.local.answers import grpc_answers, http_answers
 from deploy.local.child import Command
 from deploy.local.place import Place
 
-SCHEMAS = (
-    "orders",
-    "inventory",
-    "suppliers",
-    "payments",
-    "payments_simulator",
-    "suppliers_simulator",
-)
+SCHEMAS = ("orders", "inventory", "suppliers", "payments", "payments_simulator", "suppliers_simulator")
 NOT_FOR_CHILDREN = ("DATABASE_URL", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
 
 
@@ -32,12 +25,7 @@ class Service:
 
     def command(self, place: Place, environment: Mapping[str, str], *arguments: str) -> Command:
         run = (sys.executable, "-m", self.name, *arguments)
-        return Command(
-            self.name,
-            run,
-            place.log_of(self.name),
-            environment={**inherited(), **environment},
-        )
+        return Command(self.name, run, place.log_of(self.name), environment={**inherited(), **environment})
 
     def answering_at(self, place: Place) -> Callable[[], bool]:
         address = place.address(self.face)
@@ -62,11 +50,7 @@ def inherited() -> dict[str, str]:
 
 
 def environment_of(
-    place: Place,
-    database_url: str,
-    kafka: str,
-    redis: str,
-    passwords: Mapping[str, str],
+    place: Place, database_url: str, kafka: str, redis: str, passwords: Mapping[str, str]
 ) -> dict[str, str]:
     """How services find their surroundings; a schema's URL that the environment names is left as it is."""
     urls = {f"{schema.upper()}_DATABASE_URL": schema for schema in SCHEMAS}

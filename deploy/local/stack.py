@@ -42,10 +42,7 @@ class Stack:
     def start(self) -> None:
         """Returns when the gateway answers. Raises CannotStart with a sentence, and then nothing is left running."""
         try:
-            require_free(
-                self.place,
-                [port for service in SERVICES for port in (service.face, service.metrics)],
-            )
+            require_free(self.place, [port for service in SERVICES for port in (service.face, service.metrics)])
             if not self._is_guest:
                 self.infrastructure.start()
             self._prepare()
@@ -95,24 +92,13 @@ class Stack:
             self.infrastructure.wait_ready(name, seconds)
             return
         supervisor = self.infrastructure.supervisor
-        require_ready(
-            supervisor,
-            name,
-            service.answering_at(self.place),
-            self.place.log_of(name),
-            seconds,
-        )
+        require_ready(supervisor, name, service.answering_at(self.place), self.place.log_of(name), seconds)
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
 
     def _prepare(self) -> None:

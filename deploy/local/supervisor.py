@@ -118,12 +118,7 @@ class Supervisor:
         watched.bury()
         if watched.due_at is not None:
             delay = watched.due_at - monotonic()
-            self._log.warning(
-                "%s died (%s), starts again in %.1f s",
-                watched.command.name,
-                watched.cause(),
-                delay,
-            )
+            self._log.warning("%s died (%s), starts again in %.1f s", watched.command.name, watched.cause(), delay)
         self._write_pids()
 
     def _let_go(self, watched: Watched) -> None:
