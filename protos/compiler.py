@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+PROJECT = Path(__file__).resolve().parents[1]
 VALIDATE = "buf/validate/validate.proto"
 
 
@@ -29,6 +30,13 @@ def compile_protos(root: Path, files: Sequence[str], options: Sequence[str]) -> 
         done = subprocess.run([*command, *paths, *options, *files], cwd=root, capture_output=True, text=True)
     if done.returncode != 0:
         raise CannotCompile(done.stderr.strip() or f"protoc ended with {done.returncode}")
+
+
+def compile_image(root: Path, target: Path) -> Path:
+    """All protos below `root` and what they import, in the one file that buf reads. Raises CannotCompile."""
+    described = [f"--descriptor_set_out={target}", "--include_imports", "--include_source_info"]
+    compile_protos(root, proto_files(root), described)
+    return target
 
 
 def validate_descriptor() -> bytes:

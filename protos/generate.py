@@ -1,4 +1,4 @@
-"""`python -m protos.generate`: builds the Python code of all protos into build/generated, when anything has changed."""
+"""`python -m protos.generate`: builds code and descriptors of all protos into build/generated, if anything changed."""
 
 import fcntl
 import hashlib
@@ -11,11 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-from protos.compiler import VALIDATE, CannotCompile, compile_protos, proto_files
+from protos.compiler import PROJECT, VALIDATE, CannotCompile, compile_protos, proto_files
 
-PROJECT = Path(__file__).resolve().parents[1]
 TOOLS = ("grpcio-tools", "protovalidate", "googleapis-common-protos", "mypy-protobuf")
 STAMP = ".stamp"
+DESCRIPTORS = Path("protos", "descriptors.binpb")
 DESCRIPTORS = "protos/descriptors.binpb"
 
 
@@ -73,7 +73,10 @@ def is_built(target: Path, digest: str) -> bool:
 
 
 def output_options(target: Path) -> Sequence[str]:
-    """Typed gRPC stubs only where mypy-protobuf is installed: the type checker reads them, the services do not."""
+    """Typed gRPC stubs only where mypy-protobuf is installed: the type checker reads them, the services do not.
+
+    The descriptors go out with their comments, which the gateway's OpenAPI document repeats.
+    """
     plugin = shutil.which("protoc-gen-mypy_grpc", path=str(Path(sys.executable).parent))
     typed = [f"--plugin=protoc-gen-mypy_grpc={plugin}", f"--mypy_grpc_out={target}"] if plugin else []
     return [f"--python_out={target}", f"--pyi_out={target}", f"--grpc_python_out={target}", *typed, *described(target)]
