@@ -16,7 +16,8 @@ from chassis.status import code_of, status_of, trailers_of
 from chassis.validation import validate
 
 Context = grpc.aio.ServicerContext[Any, Any]
-_Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]]
+_Handler = Any
+_Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]]
 
 _OURS_TO_SEE: Final = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS", "UNAVAILABLE", "DEADLINE_EXCEEDED"})
 _INFRASTRUCTURE: Final = "/grpc."
@@ -45,15 +46,16 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self.domain = context
         self.max_in_flight = max_in_flight
         self.in_flight = 0
+        self.drained: asyncio.Event | None = None
         self._requests = counter(context, "rpc_requests", "RPCs by how they ended", "method", "code")
         self._seconds = histogram(context, "rpc_duration_seconds", "Time of RPCs", "method")
         # Read when it is asked for: a gauge that is set twice per RPC costs more than the number is worth.
         gauge(context, "rpc_in_flight", "RPCs under way").set_function(lambda: self.in_flight)
-        self._faces: dict[str, grpc.RpcMethodHandler] = {}
+        self._faces: dict[str, _Handler] = {}
 
     async def intercept_service(
         self, continuation: _Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> grpc.RpcMethodHandler | None:
+    ) -> _Handler | None:
         """The method's handler, with all of this around it."""
         name = handler_call_details.method
         if (face := self._faces.get(name)) is not None:
@@ -64,16 +66,22 @@ class Interceptor(grpc.aio.ServerInterceptor):
         face = self._faces[name] = self._face_of(name, handler)
         return face
 
+    async def drain(self) -> None:
+        """Return when nothing is under way any more."""
+        self.drained = asyncio.Event()
+        if self.in_flight:
+            await self.drained.wait()
+
     def method(self, name: str) -> "Method":
         """What is counted of a method."""
         return Method(self, name, self._requests, self._seconds)
 
-    def _face_of(self, name: str, handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
+    def _face_of(self, name: str, handler: _Handler) -> _Handler:
         kind = f"{_word(handler.request_streaming)}_{_word(handler.response_streaming)}"
         behaviour = getattr(handler, kind)
         around = _streamed if inspect.isasyncgenfunction(behaviour) else _answered
         check: Callable[[Any], Any] = _checked_stream if handler.request_streaming else _checked
-        make: Callable[..., grpc.RpcMethodHandler] = getattr(grpc, f"{kind}_rpc_method_handler")
+        make: Callable[..., _Handler] = getattr(grpc, f"{kind}_rpc_method_handler")
         return make(
             around(self.method(name.lstrip("/")), behaviour, check),
             request_deserializer=handler.request_deserializer,
@@ -142,7 +150,10 @@ class _Call:
 
     def end(self) -> None:
         """Count it."""
-        self.method.edge.in_flight -= 1
+        edge = self.method.edge
+        edge.in_flight -= 1
+        if edge.drained is not None and not edge.in_flight:
+            edge.drained.set()
         self.method.ended(self.code, clock.monotonic() - self.started_at)
 
     def _log(self, error: Exception) -> None:

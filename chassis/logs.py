@@ -80,7 +80,10 @@ def _hidden_in(value: Any) -> Any:
 
 
 def _as_json(line: _Event, **_unused: Any) -> bytes:
-    return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # a number or a text that JSON cannot carry: a line in other words is better than none
+        return orjson.dumps({ascii(name).strip("'"): ascii(value).strip("'") for name, value in line.items()})
 
 
 class _Adopted(logging.Handler):

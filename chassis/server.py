@@ -12,7 +12,6 @@ from grpc_reflection.v1alpha import reflection
 from chassis.health import Health
 from chassis.interceptor import Context, Interceptor
 
-_DRAIN_LOOK_SECONDS: Final = 0.02
 _INFRASTRUCTURE: Final = (
     health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
     reflection.SERVICE_NAME,
@@ -82,7 +81,8 @@ class Server:
         """Accept nothing more, wait for calls under way, end what is left; health watchers are not waited for."""
         await self._health.stopping()
         stopped = asyncio.create_task(self._grpc.stop(drain_seconds))
-        while self._edge.in_flight and not stopped.done():
-            await asyncio.sleep(_DRAIN_LOOK_SECONDS)
+        drained = asyncio.create_task(self._edge.drain())
+        await asyncio.wait({stopped, drained}, return_when=asyncio.FIRST_COMPLETED)
         await self._grpc.stop(None)
+        drained.cancel()
         await stopped

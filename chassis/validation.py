@@ -15,7 +15,7 @@ _VALIDATOR: Final = protovalidate.Validator()
 
 
 def validate(message: Message) -> None:
-    """Raises ValidationFailed naming the fields, with paths like `items[0].quantity`, that break a rule of the proto."""
+    """Raises ValidationFailed, naming fields by paths like `items[0].quantity`, when a rule of the proto is broken."""
     if violations := _VALIDATOR.collect_violations(message):
         raise ValidationFailed("the request is not valid", fields=_by_field(violations))
 

@@ -83,10 +83,10 @@ def revisions_in(location: Path) -> list[str]:
 
 def schema_state(database: Database, location: Path) -> SchemaState:
     """How the schema stands to the migrations at `location`. Raises Unavailable when Postgres is away."""
-    return _compare(database.read(_applied), revisions_in(location))
+    return compared(database.read(_applied), revisions_in(location))
 
 
-def _compare(applied: Sequence[str], known: Sequence[str]) -> SchemaState:
+def compared(applied: Sequence[str], known: Sequence[str]) -> SchemaState:
     if not applied:
         return SchemaState.MISSING if known else SchemaState.CURRENT
     if any(revision not in known for revision in applied):

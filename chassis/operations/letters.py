@@ -10,16 +10,22 @@ from chassis.database import rows_of
 
 SHOWN: Final = 100
 """Letters shown at once; the newest."""
-_AT_ONCE: Final = 10_000
-"""Letters that one replay takes; asked again, it takes the next."""
+_KEYS_AT_ONCE: Final = 10_000
+"""Keys that one replay takes; asked again, it takes the next."""
 
-_WHERE: Final = """
+_MEANT: Final = """
 FROM dead_letters WHERE (:order_id = '' OR key = :order_id)
 AND (:type = '' OR type = :type OR type LIKE '%.' || :type_pattern)
 AND (cardinality(CAST(:ids AS uuid[])) = 0 OR id = ANY(CAST(:ids AS uuid[])))
 """
-_COLUMNS: Final = """
-SELECT id, consumer, topic, partition, record_offset, key, type, reason, error, attempts, next_try_at, traceparent, parked_at
+_NEWEST: Final = f"""
+SELECT id, consumer, topic, partition, record_offset, key, type, reason, error, attempts, next_try_at, traceparent,
+    parked_at
+{_MEANT} ORDER BY parked_at DESC, topic, partition, record_offset DESC LIMIT {SHOWN}
+"""
+_COUNT: Final = f"SELECT count(*) AS letters {_MEANT}"
+_KEYS: Final = f"""
+SELECT consumer, topic, key {_MEANT} GROUP BY consumer, topic, key ORDER BY min(parked_at) LIMIT {_KEYS_AT_ONCE}
 """
 
 
@@ -39,17 +45,14 @@ class LetterFilter:
 
 def newest(connection: Connection, wanted: LetterFilter) -> Sequence[Row[Any]]:
     """The newest letters that are meant."""
-    sql = f"{_COLUMNS}{_WHERE} ORDER BY parked_at DESC, topic, partition, record_offset DESC LIMIT {SHOWN}"
-    return rows_of(connection, sql, **wanted.parameters())
+    return rows_of(connection, _NEWEST, **wanted.parameters())
 
 
 def count(connection: Connection, wanted: LetterFilter) -> int:
     """How many are meant."""
-    return int(rows_of(connection, f"SELECT count(*) AS letters {_WHERE}", **wanted.parameters())[0].letters)
+    return int(rows_of(connection, _COUNT, **wanted.parameters())[0].letters)
 
 
 def keys(connection: Connection, wanted: LetterFilter) -> Sequence[Row[Any]]:
     """The parked keys of the letters that are meant: consumer, topic, key."""
-    letters = f"SELECT consumer, topic, key {_WHERE} ORDER BY parked_at LIMIT {_AT_ONCE}"
-    sql = f"SELECT DISTINCT consumer, topic, key FROM ({letters}) AS meant ORDER BY consumer, topic, key"
-    return rows_of(connection, sql, **wanted.parameters())
+    return rows_of(connection, _KEYS, **wanted.parameters())
