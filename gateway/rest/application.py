@@ -1,0 +1,110 @@
+"""The ASGI application: finds who answers a request, sends the answer, and turns what went wrong into problems."""
+
+from typing import Final
+
+import grpc
+
+from chassis import clock, tracing
+from chassis.logs import get_logger
+from chassis.settings import GRPC_PORTS
+from gateway.rest.answers import Answer, Stream, of_problem, send_answer, send_stream
+from gateway.rest.channels import Channels
+from gateway.rest.metrics import HttpMetrics
+from gateway.rest.problems import Problem, unexplained
+from gateway.rest.requests import ClientGone, Receive, Request, Scope, Send
+from gateway.rest.routes import Endpoint, build_routes
+from gateway.rest.routing import Match, Router
+from gateway.settings import GatewaySettings
+
+_VERBS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+CLIENT_GONE: Final = 499
+"""What is counted for a request that nobody waits for any more; never sent."""
+
+log = get_logger(__name__)
+
+
+class Gateway:
+    """REST in front of the services; channels and routes are made when the server starts."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
+        self._metrics = HttpMetrics()
+        self._routes: Router[Endpoint]
+        self._channels: Channels
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, one would-be WebSocket, or the server's life from start to stop."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._channels = Channels({context: self._settings.address_of(context) for context in GRPC_PORTS})
+        self._routes = build_routes(self._channels, self._settings)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._channels.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started, verb = clock.monotonic(), scope["method"]
+        request = Request(scope, receive)
+        tracing.current.set(request.traceparent)
+        match = self._routes.match(scope["raw_path"].decode("latin-1"))
+        self._metrics.in_flight.inc()
+        try:
+            status = await self._answer(match, verb, request, send)
+        finally:
+            self._metrics.in_flight.dec()
+        route = match.template if match else "none"
+        self._metrics.answered(route, verb if verb in _VERBS else "other", status, clock.monotonic() - started)
+
+    async def _answer(self, match: Match[Endpoint] | None, verb: str, request: Request, send: Send) -> int:
+        """Sends the answer and returns its status; 499 when nobody is left to hear it."""
+        try:
+            answer = await self._answer_of(match, verb, request)
+            if isinstance(answer, Stream):
+                await send_stream(send, request, answer)
+            else:
+                await send_answer(send, request, answer)
+        except ClientGone:
+            return CLIENT_GONE
+        except grpc.aio.AioRpcError as error:
+            # Only a stream is still asking now. It stays incomplete, so that its reader can see that it is.
+            log.warning("stream broke off", path=request.path, code=error.code().name)
+            return CLIENT_GONE
+        return answer.status
+
+    async def _answer_of(self, match: Match[Endpoint] | None, verb: str, request: Request) -> Answer | Stream:
+        try:
+            return await _asked(match, verb, request)
+        except Problem as problem:
+            if problem.status >= 500:
+                log.warning(
+                    "request not served", path=request.path, status=problem.status, cause=repr(problem.__cause__)
+                )
+            return of_problem(problem, request)
+        except ClientGone:
+            raise
+        except Exception:  # the edge of REST, as the interceptor is that of gRPC: a bug is logged, and answered
+            log.exception("request failed", path=request.path, verb=verb)
+            return of_problem(unexplained(500), request)
+
+
+async def _asked(match: Match[Endpoint] | None, verb: str, request: Request) -> Answer | Stream:
+    if match is None:
+        raise unexplained(404)
+    request.variables = match.variables
+    # The server leaves out the body of what answers HEAD.
+    endpoint = match.endpoints.get("GET" if verb == "HEAD" else verb)
+    if endpoint is not None:
+        return await endpoint(request)
+    allow = ((b"allow", match.allow.encode()),)
+    if verb == "OPTIONS":
+        return Answer(204, headers=allow)
+    raise unexplained(405, headers=allow)

@@ -1,0 +1,155 @@
+"""Gathers concurrent requests into batches: the next one fills while those before it are being stored.
+
+A call of its own costs a request more than all the rest of its way; in a batch the call is shared. No timer is
+needed: alone, a request is sent at once, and under load the batches grow by themselves.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from chassis.logs import get_logger
+from gateway.rest.metrics import BatchMetrics
+from gateway.rest.problems import overloaded
+
+log = get_logger(__name__)
+
+BATCH_BYTES = 2 << 20
+"""What the bodies of a batch may come to, so that it stays below what a gRPC server takes in one message."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One request on its way through a batch."""
+
+    fields: dict[str, Any]
+    size: int
+    answer: "asyncio.Future[Any]"
+    seconds: float
+    """How long its batch may take over it."""
+    stored: Any = None
+    """The result so far, when it is not the last word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much is gathered, and how much may wait."""
+
+    in_flight: int
+    """Batches that are being stored at one time."""
+    batch: int
+    """Entries a batch."""
+    waiting: int
+    """Requests without an answer; more are refused."""
+
+
+class Batches:
+    """Carries entries through one streaming call, `call(message of entries)`."""
+
+    def __init__(self, call: Any, message: Callable[..., Any], bounds: Bounds) -> None:
+        self._call = call
+        self._message = message
+        self._bounds = bounds
+        self._queue: deque[Entry] = deque()
+        self._waiting = 0
+        self._being_stored = 0
+        self._is_woken = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._metrics = BatchMetrics()
+
+    async def result_of(self, fields: dict[str, Any], size: int, seconds: float) -> Any:
+        """The last result that the stream gives for these fields; when it breaks, the one before, or its error.
+
+        Raises Problem when too many wait, and AioRpcError. A caller that goes away cancels nothing.
+        """
+        if self._waiting >= self._bounds.waiting:
+            raise overloaded("More requests are waiting than will be answered in time.")
+        loop = asyncio.get_running_loop()
+        entry = Entry(fields, size, loop.create_future(), seconds)
+        self._queue.append(entry)
+        if not self._is_woken and self._being_stored < self._bounds.in_flight:
+            # At the end of this turn of the loop, so that what arrived together leaves together.
+            self._is_woken = True
+            loop.call_soon(self._send)
+        self._count(+1)
+        try:
+            return await entry.answer
+        finally:
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        self._waiting += change
+        self._metrics.waiting.set(self._waiting)
+
+    def _send(self) -> None:
+        self._is_woken = False
+        while self._queue and self._being_stored < self._bounds.in_flight:
+            self._being_stored += 1
+            batch = self._next_batch()
+            self._metrics.size.observe(len(batch))
+            task = asyncio.create_task(self._carry(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _next_batch(self) -> list[Entry]:
+        batch = [self._queue.popleft()]
+        size = batch[0].size
+        while self._queue and len(batch) < self._bounds.batch and size + self._queue[0].size <= BATCH_BYTES:
+            size += self._queue[0].size
+            batch.append(self._queue.popleft())
+        return batch
+
+    async def _carry(self, batch: Sequence[Entry]) -> None:
+        unstored = len(batch)
+        try:
+            message = self._message(entries=[entry.fields for entry in batch])
+            async for response in self._call(message, timeout=max(entry.seconds for entry in batch)):
+                unstored -= _take_results(batch, response.results)
+                if unstored == 0:
+                    unstored = -1
+                    self._has_stored()
+        except grpc.aio.AioRpcError as error:
+            _break_off(batch, error)
+        finally:
+            if unstored > 0:
+                self._has_stored()
+            _break_off(batch, None)
+
+    def _has_stored(self) -> None:
+        """What is left of the batch is waiting, not work: the next one may go."""
+        self._being_stored -= 1
+        self._send()
+
+
+def _take_results(batch: Sequence[Entry], results: Sequence[Any]) -> int:
+    """Hands out results; how many entries were heard of for the first time."""
+    first_heard = 0
+    for result in results:
+        entry = batch[result.index]
+        first_heard += entry.stored is None
+        entry.stored = result
+        if result.final and not entry.answer.done():
+            entry.answer.set_result(result)
+    return first_heard
+
+
+def _break_off(batch: Sequence[Entry], error: grpc.aio.AioRpcError | None) -> None:
+    """The stream has ended: who is stored is told so, the others hear why they are not."""
+    lost = [entry for entry in batch if not entry.answer.done()]
+    if lost:
+        log.warning("batch_broke_off", entries=len(batch), unanswered=len(lost), error=str(error and error.code()))
+    for entry in lost:
+        if entry.stored is not None:
+            entry.answer.set_result(entry.stored)
+        else:
+            entry.answer.set_exception(error or _silence())
+
+
+def _silence() -> grpc.aio.AioRpcError:
+    """A stream that ended well without a word about an entry."""
+    nothing = grpc.aio.Metadata()
+    return grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, nothing, nothing)

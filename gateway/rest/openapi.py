@@ -1,0 +1,263 @@
+"""The OpenAPI 3.1 document, made of the same faces as the routes."""
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from gateway.rest.examples import example_message
+from gateway.rest.faces import Face
+from gateway.rest.fields import is_http_body, is_required, message_of
+from gateway.rest.schemas import Schema, Schemas
+
+_PROBLEM = "application/problem+json"
+_REFUSALS = {
+    "400": "The body is not JSON (`malformed_request`).",
+    "401": "No valid token (`unauthenticated`).",
+    "403": "Not yours to do (`permission_denied`).",
+    "404": "There is nothing here, or not for you (`not_found`).",
+    "408": "The body did not arrive in time (`request_timeout`).",
+    "409": "What is there stands against it; `error_code` tells what (`insufficient_stock`, `lock_conflict`, …).",
+    "413": "The body is too large (`payload_too_large`).",
+    "415": "The body is of another kind (`unsupported_media_type`).",
+    "422": "It does not fit (`validation_error`, with `errors` by field), or a rule says no: `error_code` tells.",
+    "429": "Too many requests (`too_many_requests`); `Retry-After` tells when.",
+    "500": "A mistake of ours (`internal`).",
+    "503": "A service that is needed is away or busy (`unavailable`); `Retry-After` tells when.",
+    "504": "No answer in time (`deadline_exceeded`); what was asked may still happen.",
+}
+_ALWAYS = ("401", "403", "429", "500", "503", "504")
+_WITH_BODY = ("400", "408", "413", "415", "422")
+_HEADERS: dict[str, Schema] = {
+    "X-Trace-Id": {"description": "The trace of this request.", "schema": {"type": "string"}},
+    "ETag": {"description": "The version of what is shown.", "schema": {"type": "string"}},
+    "Location": {"description": "Where to look.", "schema": {"type": "string"}},
+    "Idempotent-Replayed": {"description": "`true`: an equal request was here before.", "schema": {"type": "string"}},
+    "Preference-Applied": {"description": "What was understood of `Prefer`.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds until it is worth trying again.", "schema": {"type": "integer"}},
+}
+_PREFER = "`wait=N`: the answer may take up to N seconds (default 2, at most 30); `respond-async`: answer at once."
+_SYSTEM_PATHS = {
+    "/health": "Whether everything is there; `services` names what is not.",
+    "/health/live": "Whether this process answers.",
+    "/health/ready": "Whether orders can be taken.",
+}
+
+
+class OpenApi:
+    """Builds the document; it never changes while the process runs."""
+
+    def __init__(self, faces: Sequence[Face], comments: Mapping[str, str]) -> None:
+        self._faces = faces
+        self._schemas = Schemas(comments)
+
+    def document(self) -> dict[str, Any]:
+        """The whole of it, ready for JSON."""
+        paths: dict[str, dict[str, Any]] = {}
+        for face in self._faces:
+            paths.setdefault(face.paths[0], {})[face.verb.lower()] = self._operation(face)
+        paths |= {f"/api/v1{path}": {"get": _health_operation(path, text)} for path, text in _SYSTEM_PATHS.items()}
+        tags = dict.fromkeys(face.method.containing_service for face in self._faces)
+        return {
+            "openapi": "3.1.0",
+            "info": {"title": "Order system", "version": _version(), "description": _INTRODUCTION},
+            "servers": [{"url": "/"}],
+            "tags": [
+                {"name": service.name, "description": self._schemas.comment(service.full_name)} for service in tags
+            ],
+            "paths": paths,
+            "components": {
+                "schemas": self._schemas.components | {"Problem": _problem_schema(), "Health": _HEALTH},
+                "responses": {code: _refusal(text) for code, text in _REFUSALS.items()},
+                "headers": _HEADERS,
+                "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            },
+            "security": [{}, {"bearer": []}],
+        }
+
+    def _operation(self, face: Face) -> dict[str, Any]:
+        comment = self._schemas.comment(face.method.full_name)
+        operation = {
+            "operationId": face.method.name,
+            "tags": [face.method.containing_service.name],
+            "summary": comment.partition(". ")[0].rstrip("."),
+            "description": comment,
+            "parameters": self._parameters(face),
+            "responses": self._successes(face) | {code: _ref("responses", code) for code in _refusals_of(face)},
+        }
+        return operation | ({"requestBody": self._body(face)} if face.body else {})
+
+    def _parameters(self, face: Face) -> list[dict[str, Any]]:
+        fields = face.request.fields_by_name
+        path = [self._parameter("path", name, fields[name], True) for name in face.variables]
+        in_query = (
+            [] if face.body == "*" else [f for f in fields.values() if f.name not in (*face.variables, face.body)]
+        )
+        query = [self._parameter("query", field.name, field, is_required(field)) for field in in_query]
+        headers = [self._header(header.header, fields[header.field]) for header in face.options.headers]
+        return path + query + headers
+
+    def _parameter(self, place: str, name: str, field: FieldDescriptor, required: bool) -> dict[str, Any]:
+        schema = self._schemas.given_field(field)
+        description = schema.pop("description")
+        return {"name": name, "in": place, "required": required, "description": description, "schema": schema}
+
+    def _header(self, name: str, field: FieldDescriptor) -> dict[str, Any]:
+        if name == "prefer":
+            return {"name": "Prefer", "in": "header", "description": _PREFER, "schema": {"type": "string"}}
+        parameter = self._parameter("header", name.title(), field, False)
+        parameter["description"] += f" Instead of `{field.name}` in the body."
+        return parameter
+
+    def _body(self, face: Face) -> dict[str, Any]:
+        if face.raw_body is not None:
+            return {"required": True, "content": _raw_content(face)}
+        if face.body != "*":
+            return {
+                "content": {
+                    "application/json": {"schema": self._schemas.given_field(face.request.fields_by_name[face.body])}
+                }
+            }
+        elsewhere = frozenset(face.variables)
+        schema = self._schemas.given(face.request, elsewhere)
+        # What may come in a header need not stand in the body.
+        headers = {header.field for header in face.options.headers}
+        schema["required"] = [name for name in schema.get("required", []) if name not in headers]
+        content = {"schema": schema, "example": example_message(face.request, elsewhere)}
+        return {"required": bool(schema["required"]), "content": {"application/json": content}}
+
+    def _successes(self, face: Face) -> dict[str, Any]:
+        if is_http_body(face.response):
+            return {"200": _response("The file.", {"text/csv": {"schema": {"type": "string"}}})}
+        content = {"application/json": self._shown(face)}
+        return {code: _response(text, content, *headers) for code, text, headers in _outcomes(face)} | (
+            {"304": {"description": "It is what you have."}} if _is_tagged(face) else {}
+        )
+
+    def _shown(self, face: Face) -> dict[str, Any]:
+        if face.list_field is None:
+            data, meta = self._schemas.shown(face.response), {}
+            example: dict[str, Any] = {"data": example_message(face.response)}
+        else:
+            one = message_of(face.list_field)
+            data, meta = {"type": "array", "items": self._schemas.shown(one)}, {"meta": _META}
+            example = {"data": [example_message(one)], "meta": {"page_size": 15, "next_page_token": None}}
+        properties = {"data": data, **meta}
+        return {
+            "schema": {"type": "object", "properties": properties, "required": list(properties)},
+            "example": example,
+        }
+
+
+def _outcomes(face: Face) -> list[tuple[str, str, list[str]]]:
+    """How a call may end well: code, what it means, headers."""
+    if face.raw_body is not None:
+        return [("202", "It is taken; what becomes of it is told later.", [])]
+    if face.verb == "GET":
+        return [("200", "As asked.", ["ETag"] if _is_tagged(face) else [])]
+    if face.options.coalesced_by:
+        headers = ["Location", "Preference-Applied"]
+        return [
+            ("201", "Decided in its favour.", headers),
+            ("200", "The same for an equal request that was here before.", [*headers, "Idempotent-Replayed"]),
+            ("202", "Stored, but not decided yet.", [*headers, "Idempotent-Replayed"]),
+        ]
+    made = [("201", "Made.", []), ("200", "An equal request had made it before.", ["Idempotent-Replayed"])]
+    done: list[tuple[str, str, list[str]]] = [
+        ("200", "Done.", []),
+        *([("202", "Begun; not finished yet.", [])] if face.verb == "POST" else []),
+    ]
+    return made if face.options.creates else done
+
+
+def _refusals_of(face: Face) -> list[str]:
+    codes = [*_ALWAYS]
+    codes += _WITH_BODY if face.body else ["422"] if face.request.fields else []
+    codes += ["404"] if face.variables else []
+    codes += [] if face.verb == "GET" else ["409"]
+    return sorted({*codes})
+
+
+def _is_tagged(face: Face) -> bool:
+    return face.verb == "GET" and face.list_field is None and "version" in face.response.fields_by_name
+
+
+def _response(description: str, content: Mapping[str, Any], *headers: str) -> dict[str, Any]:
+    named = {name: _ref("headers", name) for name in ("X-Trace-Id", *headers)}
+    return {"description": description, "headers": named, "content": content}
+
+
+def _refusal(text: str) -> dict[str, Any]:
+    headers = {name: _ref("headers", name) for name in ("X-Trace-Id", "Retry-After")}
+    return {"description": text, "headers": headers, "content": {_PROBLEM: {"schema": _ref("schemas", "Problem")}}}
+
+
+def _raw_content(face: Face) -> dict[str, Any]:
+    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
+    form = {"type": "object", "properties": {face.body: binary}, "required": [face.body]}
+    is_upload = bool(face.options.coalesced_by)
+    return (
+        {"text/csv": {"schema": binary}, "multipart/form-data": {"schema": form}}
+        if is_upload
+        else {"*/*": {"schema": binary}}
+    )
+
+
+def _health_operation(path: str, text: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": _ref("schemas", "Health")}}
+    responses = {"200": _response("It is.", content), "503": _response("It is not.", content)}
+    name = path.strip("/").replace("/", "-")
+    problem = {"default": {"description": "A refusal.", "content": {_PROBLEM: {"schema": _ref("schemas", "Problem")}}}}
+    return {"operationId": name, "tags": ["Health"], "summary": text, "security": [], "responses": responses | problem}
+
+
+def _problem_schema() -> Schema:
+    text: Schema = {"type": "string"}
+    errors = {
+        "type": "object",
+        "additionalProperties": {"type": "array", "items": text},
+        "examples": [{"items[0].quantity": ["must be a whole number"]}],
+    }
+    properties = {
+        "type": text, "title": text, "status": {"type": "integer"}, "detail": text, "instance": text,
+        "error_code": text | {"examples": ["validation_error"]}, "message": text, "errors": errors, "trace_id": text,
+    }  # fmt: skip
+    return {
+        "type": "object",
+        "description": "RFC 9457; some codes add members, as `shortages`.",
+        "properties": properties,
+        "required": list(properties),
+    }
+
+
+def _ref(kind: str, name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def _version() -> str:
+    try:
+        return version("order-system")
+    except PackageNotFoundError:
+        return "0"
+
+
+_META: Schema = {
+    "type": "object",
+    "properties": {"page_size": {"type": "integer"}, "next_page_token": {"type": ["string", "null"]}},
+    "required": ["page_size", "next_page_token"],
+}
+_HEALTH: Schema = {
+    "type": "object",
+    "properties": {
+        "status": {"type": "string", "enum": ["ok", "degraded"]},
+        "services": {"type": "object", "additionalProperties": {"type": "string"}},
+        "timestamp": {"type": "string", "format": "date-time"},
+    },
+    "required": ["status", "services", "timestamp"],
+}
+_INTRODUCTION = (
+    "Money is a decimal string with its currency beside it, times are RFC 3339 in UTC, whole numbers are JSON numbers, "
+    "absent values are null. Unknown fields in a request are refused by name. Every answer carries `X-Trace-Id`. "
+    "Success is `{data}` or `{data, meta}`, a refusal is a problem document. `/api` is the current version."
+)

@@ -1,0 +1,34 @@
+"""What the gateway can be told from outside, beside what every process can."""
+
+from typing import Final
+
+from pydantic import Field
+
+from chassis.settings import ServiceSettings, unit
+
+REST_PORT: Final = 8080
+
+
+class GatewaySettings(ServiceSettings):
+    """The gateway keeps nothing: of the common settings it uses addresses, ports and the log level."""
+
+    gateway_deadline_seconds: float = Field(
+        default=15.0, ge=0.1, le=300, json_schema_extra=unit("s"),
+        description="how long a service may take over a call, beside the wait that a client asks for",
+    )  # fmt: skip
+    gateway_batches_in_flight: int = Field(
+        default=2, ge=1, le=100, json_schema_extra=unit("batches"),
+        description="batches of orders being stored at one time, while the next one fills",
+    )  # fmt: skip
+    gateway_batch_orders: int = Field(
+        default=200, ge=1, le=1000, json_schema_extra=unit("orders"), description="orders in one batch"
+    )
+    gateway_max_waiting: int = Field(
+        default=10_000, ge=1, le=1_000_000, json_schema_extra=unit("requests"),
+        description="orders without an answer beyond which new ones are refused with 503",
+    )  # fmt: skip
+
+    @property
+    def rest_port(self) -> int:
+        """Where REST answers."""
+        return REST_PORT + self.port_offset
