@@ -136,11 +136,13 @@ class Calls(Generic[O]):
         rows = rows_of(
             connection,
             "INSERT INTO calls (kind, key, subject, payload, due_at, leased_until, lease_owner)"
-            " SELECT kind, key, subject, payload, now() + make_interval(secs => due), now() + make_interval(secs => lease),"
+            " SELECT kind, key, subject, payload, now() + make_interval(secs => due),"
+            " now() + make_interval(secs => lease),"
             " CASE WHEN lease IS NOT NULL THEN :owner END"
             " FROM unnest(CAST(:kinds AS text[]), CAST(:keys AS text[]), CAST(:subjects AS text[]),"
             " CAST(:payloads AS jsonb[]), CAST(:dues AS float8[]), CAST(:leases AS float8[]))"
-            " AS call (kind, key, subject, payload, due, lease) ORDER BY kind, key ON CONFLICT DO NOTHING RETURNING kind, key",
+            " AS call (kind, key, subject, payload, due, lease) ORDER BY kind, key"
+            " ON CONFLICT DO NOTHING RETURNING kind, key",
             kinds=[call.kind for call in calls],
             keys=[call.key for call in calls],
             subjects=[call.subject for call in calls],
@@ -205,7 +207,8 @@ class Calls(Generic[O]):
         rows = rows_of(
             connection,
             "UPDATE calls SET leased_until = now() + make_interval(secs => :seconds), lease_owner = :owner"
-            " FROM (SELECT kind, key, leased_until FROM calls WHERE GREATEST(due_at, COALESCE(leased_until, due_at)) <= now()"
+            " FROM (SELECT kind, key, leased_until FROM calls"
+            " WHERE GREATEST(due_at, COALESCE(leased_until, due_at)) <= now()"
             " ORDER BY GREATEST(due_at, COALESCE(leased_until, due_at)) LIMIT :limit FOR UPDATE SKIP LOCKED) AS due"
             " WHERE calls.kind = due.kind AND calls.key = due.key"
             " RETURNING calls.kind, calls.key, subject, payload, attempt, due.leased_until IS NOT NULL AS taken_over",
@@ -305,8 +308,8 @@ class Calls(Generic[O]):
         if again:
             run_sql(
                 connection,
-                "UPDATE calls SET attempt = attempt + 1, due_at = now() + make_interval(secs => after), leased_until = NULL,"
-                " lease_owner = NULL, payload = COALESCE(again.payload, calls.payload)"
+                "UPDATE calls SET attempt = attempt + 1, due_at = now() + make_interval(secs => after),"
+                " leased_until = NULL, lease_owner = NULL, payload = COALESCE(again.payload, calls.payload)"
                 " FROM unnest(CAST(:kinds AS text[]), CAST(:keys AS text[]), CAST(:after AS float8[]),"
                 " CAST(:payloads AS jsonb[])) AS again (kind, key, after, payload)"
                 " WHERE calls.kind = again.kind AND calls.key = again.key",

@@ -105,7 +105,10 @@ class Folding(Generic[L]):
         try:
             record.fact = open_envelope(record.value, self._types)
             if record.fact.message is not None and inbox.day_in_reach(record.fact.id) is None:
-                record.defect = ("too_old", "its id is older than the ids that are remembered, or no UUIDv7 of our time")
+                record.defect = (
+                    "too_old",
+                    "its id is older than the ids that are remembered, or no UUIDv7 of our time",
+                )
         except Undecodable as error:
             record.defect = ("undecodable", str(error))
         return record

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Final, Generic, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -12,6 +11,7 @@ from chassis import ids
 from protos.cloudevents.v1.cloudevents_pb2 import CloudEvent
 
 M = TypeVar("M", bound=Message)
+D = TypeVar("D")
 
 CONTENT_TYPE: Final = "application/cloudevents+protobuf"
 HEADERS: Final = [("content-type", CONTENT_TYPE.encode())]
@@ -34,13 +34,13 @@ class Outgoing:
 
 
 @dataclass(slots=True)
-class Received(Generic[M]):
+class Received(Generic[D]):
     """A fact as it came in; `message` is None when no handler knows the type."""
 
     id: str
     type: str
     key: str
-    message: M
+    message: D
     traceparent: str
     version: int
     envelope: CloudEvent
@@ -51,7 +51,6 @@ class Received(Generic[M]):
         return self.envelope.attributes["time"].ce_timestamp.ToDatetime(UTC)
 
 
-@cache
 def type_of(message_class: type[Message]) -> str:
     """The event type of a message: its full name, which ends in its major version and name."""
     return str(message_class.DESCRIPTOR.full_name)

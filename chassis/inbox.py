@@ -18,7 +18,8 @@ _EPOCH: Final = date(1970, 1, 1)
 _CLAIM: Final = """
 WITH parked AS (
     SELECT topic, key FROM parked_keys
-    WHERE consumer = :consumer AND (topic, key) IN (SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[])))
+    WHERE consumer = :consumer
+      AND (topic, key) IN (SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[])))
     ORDER BY topic, key FOR UPDATE
 ), claimed AS (
     INSERT INTO inbox (day, id)
@@ -63,7 +64,7 @@ def day_in_reach(id_: str) -> date | None:
 @lru_cache(maxsize=256)
 def _day_in_reach(high: str, middle: str, today_number: int) -> date | None:
     try:
-        # Rounded down to 256 ms, of which no day's first moment is in the middle: a day has 86,400,000 = 256 × 337,500 ms.
+        # Rounded down to 256 ms; no day begins within such a step, for a day has 256 × 337,500 of them.
         day = ids.day_of(f"{high}-{middle}00")
     except (ValueError, OverflowError, OSError):
         return None

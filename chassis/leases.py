@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 from chassis.database import rows_of, run_sql
 
 _TAKE = """
-INSERT INTO leases AS held (name, owner, until) VALUES (:name, :owner, clock_timestamp() + make_interval(secs => :seconds))
+INSERT INTO leases AS held (name, owner, until)
+VALUES (:name, :owner, clock_timestamp() + make_interval(secs => :seconds))
 ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until
 WHERE held.owner = excluded.owner OR held.until < clock_timestamp()
 RETURNING 1

@@ -7,9 +7,9 @@ MAX_MINOR: Final = 9_000_000_000_000_000
 """Larger amounts are refused, so that sums of a thousand of them still fit into 64 bits."""
 
 _AMOUNT = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,6}))?")
-_EXPONENTS: Final = dict.fromkeys(
-    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0
-) | dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3)
+_NO_DECIMALS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE_DECIMALS: Final = "BHD IQD JOD KWD LYD OMR TND"
+_EXPONENTS: Final = dict.fromkeys(_NO_DECIMALS.split(), 0) | dict.fromkeys(_THREE_DECIMALS.split(), 3)
 
 
 def exponent(currency: str) -> int:

@@ -87,11 +87,12 @@ class Producer:
     def _request(
         self, leader: int, places: Sequence[TopicPartition], batches: dict[TopicPartition, list[tuple[bytes, bytes]]]
     ) -> Any:
-        Topic = ProduceRequest.TopicProduceData
         by_topic: dict[str, list[Any]] = defaultdict(list)
         for place in places:
             by_topic[place.topic].append(
-                Topic.PartitionProduceData(index=place.partition, records=self._encoded(place, batches[place]))
+                ProduceRequest.TopicProduceData.PartitionProduceData(
+                    index=place.partition, records=self._encoded(place, batches[place])
+                )
             )
         self._client.await_ready(leader, timeout_ms=_METADATA_MS)
         return self._client.send(
@@ -100,7 +101,9 @@ class Producer:
                 transactional_id=None,
                 acks=_ALL_REPLICAS,
                 timeout_ms=ROUND_MS,
-                topic_data=[Topic(name=topic, partition_data=data) for topic, data in by_topic.items()],
+                topic_data=[
+                    ProduceRequest.TopicProduceData(name=topic, partition_data=data) for topic, data in by_topic.items()
+                ],
                 min_version=3,
                 max_version=9,
             ),
@@ -164,5 +167,3 @@ def _acknowledged(response: Any) -> set[TopicPartition]:
         for partition in topic.partition_responses
         if partition.error_code == 0
     }
-
-

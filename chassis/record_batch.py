@@ -11,7 +11,9 @@ from typing import Final
 from kafka.record.util import calc_crc32c
 
 _HEAD: Final = struct.Struct(">qiibI")  # base offset, length, leader epoch, magic, crc
-_BODY: Final = struct.Struct(">hiqqqhii")  # attributes, last delta, first and last time, producer, epoch, sequence, count
+_BODY: Final = struct.Struct(
+    ">hiqqqhii"
+)  # attributes, last delta, first and last time, producer, epoch, sequence, count
 _MAGIC: Final = 2
 _NO_ATTRIBUTES_NO_DELAY: Final = b"\x00\x00"
 

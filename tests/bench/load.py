@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 
 from chassis import clock
 
-BODY = (
-    '{{"customer_id":"{customer}","idempotency_key":"{key}","items":[{items}],"payment_method":"sim_ok"}}'
-)
+BODY = '{{"customer_id":"{customer}","idempotency_key":"{key}","items":[{items}],"payment_method":"sim_ok"}}'
 SKUS = 200
 LINES = 3
 
@@ -86,7 +84,8 @@ class Load:
         """The next order, with a key of its own."""
         self._numbers += 1
         items = ",".join(
-            f'{{"sku":"{sku(number)}","quantity":{1 + number % 3}}}' for number in self._random.sample(range(SKUS), LINES)
+            f'{{"sku":"{sku(number)}","quantity":{1 + number % 3}}}'
+            for number in self._random.sample(range(SKUS), LINES)
         )
         body = BODY.format(customer=f"c-{self._numbers % 997}", key=f"{self._run}-{self._numbers}", items=items)
         return f"{self._head}Content-Length: {len(body)}\r\n\r\n{body}".encode()

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from chassis import clock
 from chassis.consumer import Handler, Ignore, TooEarly
 from chassis.database import LostUpdate, rows_of, run_sql
 from chassis.envelope import Outgoing, Received, seal
-from chassis import clock
 from protos.payments.events.v1.events_pb2 import PaymentCaptured, PaymentClosed, PaymentVoided
 
 SCHEMA = "CREATE TABLE sums (key text PRIMARY KEY, amount bigint NOT NULL, steps text NOT NULL, version int NOT NULL)"
@@ -85,7 +85,9 @@ HANDLERS = {
 
 
 def captured(topic: str, key: str, amount: int) -> Outgoing:
-    return Outgoing(topic, key, PaymentCaptured(order_id=key, amount_minor=amount), traceparent=f"00-{'a' * 32}-{'b' * 16}-00")
+    return Outgoing(
+        topic, key, PaymentCaptured(order_id=key, amount_minor=amount), traceparent=f"00-{'a' * 32}-{'b' * 16}-00"
+    )
 
 
 def voided(topic: str, key: str) -> Outgoing:

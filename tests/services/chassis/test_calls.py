@@ -81,7 +81,9 @@ def engine(database: Database, outside: Outside, books: Books) -> Iterator[Calla
 
 
 def _new(count: int, due_in_seconds: float = 0.0) -> list[NewCall]:
-    return [NewCall("charge", f"key-{number}", "payment", {"amount": number}, due_in_seconds) for number in range(count)]
+    return [
+        NewCall("charge", f"key-{number}", "payment", {"amount": number}, due_in_seconds) for number in range(count)
+    ]
 
 
 def _rows(database: Database) -> list[Any]:
@@ -120,7 +122,9 @@ def test_a_call_whose_caller_died_is_taken_over_and_says_so(database, engine, ou
         in_flight=8, lease_seconds=0.3,
     )  # fmt: skip
     database.write(lambda connection: dead.add(connection, _new(1)))
-    database.write(lambda c: run_sql(c, "UPDATE calls SET leased_until = now() + interval '0.3 s', lease_owner = 'dead'"))
+    database.write(
+        lambda c: run_sql(c, "UPDATE calls SET leased_until = now() + interval '0.3 s', lease_owner = 'dead'")
+    )
     engine()
 
     assert until(lambda: len(outside.asked) == 1)

@@ -65,7 +65,9 @@ def test_a_poison_event_is_parked_alone_and_its_neighbours_go_on(database: Datab
 
 
 def test_later_events_of_a_parked_key_wait_behind_it_in_order(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
-    folding.apply([_record(folding, "a", sealed(voided("t", "a"))), _record(folding, "b", sealed(captured("t", "b", 1)))])
+    folding.apply(
+        [_record(folding, "a", sealed(voided("t", "a"))), _record(folding, "b", sealed(captured("t", "b", 1)))]
+    )
     folding.apply([_record(folding, "a", sealed(captured("t", "a", 7)))])
 
     assert _sums(database) == {"b": (1, "c")}
@@ -73,7 +75,9 @@ def test_later_events_of_a_parked_key_wait_behind_it_in_order(database: Database
 
 
 def test_a_retry_that_succeeds_frees_the_key_and_those_behind_it(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
-    folding.apply([_record(folding, "a", sealed(voided("t", "a"))), _record(folding, "a", sealed(captured("t", "a", 9)))])
+    folding.apply(
+        [_record(folding, "a", sealed(voided("t", "a"))), _record(folding, "a", sealed(captured("t", "a", 9)))]
+    )
     assert not folding.retry("t", "a")
     _apply_elsewhere(database, "a")
 
@@ -141,7 +145,9 @@ def test_the_day_of_a_claim_is_taken_from_the_id_not_from_the_arrival() -> None:
 
 
 def test_a_lost_compare_and_set_rolls_back_the_claims_and_is_applied_again(
-    database: Database, folding, room: Sums  # type: ignore[no-untyped-def]
+    database: Database,
+    folding,
+    room: Sums,  # type: ignore[no-untyped-def]
 ) -> None:
     """Swallowed, the fact would count as applied though nobody wrote it."""
     room.loses = 2

@@ -42,7 +42,13 @@ def _changed(**changes: str) -> bytes:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"\xff\xff", _changed(id=""), _changed(spec_version="2.0"), _changed(type="payments.events.v9.PaymentCaptured")],
+    [
+        b"",
+        b"\xff\xff",
+        _changed(id=""),
+        _changed(spec_version="2.0"),
+        _changed(type="payments.events.v9.PaymentCaptured"),
+    ],
     ids=["empty", "noise", "no id", "other spec", "unknown major version"],
 )
 def test_what_is_no_readable_event_is_undecodable(raw: bytes) -> None:

@@ -33,7 +33,7 @@ def test_what_is_no_amount_is_refused_and_what_is_one_is_exact(text: str) -> Non
 
 @pytest.mark.parametrize("text", ["", "-1", "1,5", "1.", ".5", "1e3", "NaN", "٣", " 1", "1.005", "9" * 19, "1\n"])
 def test_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="must|large"):
+    with pytest.raises(ValueError, match=r"must|large"):
         parse_amount(text, "GBP")
 
 

@@ -34,6 +34,8 @@ def test_what_was_encoded_is_read_back(records: list[tuple[bytes, bytes]], seque
     assert {record.timestamp for record in read} == {1_700_000_000_000}
 
 
-@pytest.mark.parametrize(("number", "encoded"), [(0, b"\x00"), (1, b"\x02"), (63, b"\x7e"), (64, b"\x80\x01"), (8191, b"\xfe\x7f")])
+@pytest.mark.parametrize(
+    ("number", "encoded"), [(0, b"\x00"), (1, b"\x02"), (63, b"\x7e"), (64, b"\x80\x01"), (8191, b"\xfe\x7f")]
+)
 def test_varints_are_zigzag(number: int, encoded: bytes) -> None:
     assert varint(number) == encoded

@@ -17,7 +17,14 @@ def test_a_uuid_in_x_trace_id_becomes_the_trace() -> None:
 
 
 def test_nonsense_gives_a_new_trace() -> None:
-    for nonsense in ("", "00-zz", f"00-{'0' * 32}-{'1' * 16}-01", f"ff-{'4b' * 16}-{'f0' * 8}-01", GIVEN + "-x", GIVEN.upper()):
+    for nonsense in (
+        "",
+        "00-zz",
+        f"00-{'0' * 32}-{'1' * 16}-01",
+        f"ff-{'4b' * 16}-{'f0' * 8}-01",
+        GIVEN + "-x",
+        GIVEN.upper(),
+    ):
         made = from_headers(nonsense, "not a uuid")
         assert is_traceparent(made)
         assert made != nonsense

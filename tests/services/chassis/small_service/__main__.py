@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from protos.orders.events.v1.events_pb2 import OrderFailed
 from pydantic import Field
 
 from chassis.envelope import Outgoing
@@ -14,6 +13,7 @@ from chassis.errors import NotFound
 from chassis.outbox import tell
 from chassis.run import App, Service, run
 from chassis.settings import DatabaseUrl, ServiceSettings
+from protos.orders.events.v1.events_pb2 import OrderFailed
 from protos.orders.v1 import orders_pb2 as pb
 from protos.orders.v1 import orders_pb2_grpc
 
