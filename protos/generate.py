@@ -16,7 +16,6 @@ from protos.compiler import PROJECT, VALIDATE, CannotCompile, compile_protos, pr
 TOOLS = ("grpcio-tools", "protovalidate", "googleapis-common-protos", "mypy-protobuf")
 STAMP = ".stamp"
 DESCRIPTORS = Path("protos", "descriptors.binpb")
-DESCRIPTORS = "protos/descriptors.binpb"
 
 
 def main() -> int:
