@@ -1,7 +1,7 @@
 """Postgres, Valkey and Kafka of one stack, started beside each other; what the environment provides is used instead."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -12,7 +12,7 @@ from deploy.local.logbook import open_logbook, progress_line
 from deploy.local.part import Part
 from deploy.local.passwords import passwords_of
 from deploy.local.place import Place
-from deploy.local.ports import free_offset, require_free
+from deploy.local.ports import free_offset, is_free, require_free
 from deploy.local.postgres import Postgres
 from deploy.local.provided import Provided, provided_by
 from deploy.local.readiness import require_done, require_ready
@@ -21,9 +21,11 @@ from deploy.local.services import environment_of
 from deploy.local.sole_owner import SoleOwner
 from deploy.local.supervisor import Supervisor
 from deploy.local.valkey import Valkey
+from deploy.local.waiting import wait_until
 
 READY_SECONDS = 60.0
 FORMAT_SECONDS = 120.0
+LEAVING_SECONDS = 5.0
 
 
 class Infrastructure:
@@ -71,14 +73,14 @@ class Infrastructure:
     def is_running(self) -> bool:
         return self._supervisor is not None
 
-    def start(self) -> None:
+    def start(self, further_ports: Sequence[str] = ()) -> None:
         """Returns when all of it answers. Raises CannotStart with a sentence, and then nothing is left running."""
         self._owner.take()
         self.place.remember_offset()
         try:
             for provided in self._provided.values():
                 provided.require()
-            require_free(self.place, [port for part in self._parts for port in part.ports])
+            self._require_ports([*(port for part in self._parts for port in part.ports), *further_ports])
             self._supervisor = Supervisor(self.place.pids, self.log)
             self._format()
             self._start_parts()
@@ -119,6 +121,12 @@ class Infrastructure:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
+
+    def _require_ports(self, names: Sequence[str]) -> None:
+        """After a supervisor that was killed, its children may need a moment to leave."""
+        if self.place.pids.exists():
+            wait_until(lambda: all(is_free(self.place.port(name)) for name in names), LEAVING_SECONDS)
+        require_free(self.place, names)
 
     def _format(self) -> None:
         for part in self._parts:

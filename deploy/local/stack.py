@@ -42,9 +42,11 @@ class Stack:
     def start(self) -> None:
         """Returns when the gateway answers. Raises CannotStart with a sentence, and then nothing is left running."""
         try:
-            require_free(self.place, [port for service in SERVICES for port in (service.face, service.metrics)])
-            if not self._is_guest:
-                self.infrastructure.start()
+            ports = [port for service in SERVICES for port in (service.face, service.metrics)]
+            if self._is_guest:
+                require_free(self.place, ports)
+            else:
+                self.infrastructure.start(ports)
             self._prepare()
             self._start_services()
         except BaseException:

@@ -1,7 +1,6 @@
 """Postgres, Valkey and Kafka come up from nothing, stay up, and leave nothing behind."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 
 from deploy.local import CannotStart, Infrastructure, temporary_state
 from deploy.local.refusals import AlreadyRunning
+from tests.services.deploy.leftovers import processes_of
 from tests.waiting import until
 
 GUARDIAN = """
@@ -39,21 +39,6 @@ def state() -> Iterator[Path]:
 def running(state: Path) -> Iterator[Infrastructure]:
     with Infrastructure(state, provided={}) as infrastructure:
         yield infrastructure
-
-
-def processes_with(word: str) -> list[int]:
-    """Whoever was started for a state folder has its path among its arguments, its environment or its open files."""
-    others = (entry for entry in Path("/proc").iterdir() if entry.name.isdecimal() and entry.name != str(os.getpid()))
-    return [int(process.name) for process in others if mentions(process, word)]
-
-
-def mentions(process: Path, word: str) -> bool:
-    try:
-        if word.encode() in (process / "cmdline").read_bytes():
-            return True
-        return any(word in os.readlink(link) for link in (process / "cwd", *(process / "fd").iterdir()))
-    except OSError:
-        return False
 
 
 def test_all_three_answer_with_their_passwords(running: Infrastructure) -> None:
@@ -136,7 +121,7 @@ def test_nothing_outlives_a_parent_that_is_killed_and_the_next_start_works() -> 
         guardian.kill()
         guardian.communicate()
 
-        assert until(lambda: processes_with(str(state)) == [])
+        assert until(lambda: processes_of(state) == [])
         with Infrastructure(state, provided={}) as again:
             assert set(again.supervisor.pids) == {"postgres", "valkey", "kafka"}
-        assert processes_with(str(state)) == []
+        assert processes_of(state) == []
