@@ -1,4 +1,4 @@
-"""`python -m protos.lint`: holds the protos to buf's standard rules, with the exceptions that protos/buf.yaml explains."""
+"""`python -m protos.lint`: holds the protos to buf's standard rules; protos/buf.yaml names the exceptions."""
 
 import sys
 from collections.abc import Sequence
