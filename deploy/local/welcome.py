@@ -6,6 +6,7 @@ from pathlib import Path
 
 from deploy.local.child import attached
 from deploy.local.foreground import tell
+from deploy.local.order_days import days_of
 from deploy.local.refusals import CannotStart
 from deploy.local.services import inherited
 from deploy.local.stack import Stack
@@ -27,8 +28,9 @@ def named_orders(named: str | None) -> Path | None:
 def load_and_show(named: Path | None, stack: Stack) -> None:
     """Loads the orders that somebody named, or on first start a sample month."""
     if named is not None or not loaded_mark(stack).exists():
-        load(stack, named or sample_month(stack))
-        show_figures(stack)
+        file = named or sample_month(stack)
+        load(stack, file)
+        show_figures(stack, file)
         loaded_mark(stack).touch()
     show_where_to_look(stack)
 
@@ -50,8 +52,16 @@ def load(stack: Stack, file: Path) -> None:
     orderctl(stack, "import", str(file))
 
 
-def show_figures(stack: Stack) -> None:
-    orderctl(stack, "kpis")
+def show_figures(stack: Stack, file: Path) -> None:
+    """Of the file's last day, and of all its days."""
+    days = days_of(file)
+    if days is None:
+        return
+    first, last = days
+    tell(f"\nthe figures of {last}")
+    orderctl(stack, "kpis", "daily", "--date", last)
+    tell(f"\nthe figures from {first} to {last}")
+    orderctl(stack, "kpis", "range", "--from", first, "--to", last)
 
 
 def orderctl(stack: Stack, *words: str) -> None:
