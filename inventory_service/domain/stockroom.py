@@ -1,0 +1,281 @@
+"""The stockroom: shelves and reservations that one transaction has locked, and all that may happen to them."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID, uuid5
+
+from inventory_service.domain.reservation import (
+    Fact,
+    Holder,
+    Policy,
+    Reservation,
+    ReservationStatus,
+    Shortage,
+    StockRejected,
+    StockReleased,
+    StockReserved,
+    StockShortage,
+)
+
+_HELD, _WAITING = ReservationStatus.HELD, ReservationStatus.WAITING
+
+
+class MovementKind(StrEnum):
+    """What kind of change a movement is."""
+
+    RECEIPT = "receipt"
+    RESERVATION = "reservation"
+    RELEASE = "release"
+    SALE = "sale"
+    RESTOCK = "restock"
+    ADJUSTMENT = "adjustment"
+
+
+class Movement(NamedTuple):
+    """One change of one SKU's stock: one row per cause, SKU and kind. Without a reason, the kind says it."""
+
+    sku: str
+    kind: MovementKind
+    on_hand_delta: int
+    reserved_delta: int
+    cause_id: str
+    order_id: str | None
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The stock of one SKU; `supplier` is empty when its supply is finite."""
+
+    sku: str
+    on_hand: int
+    reserved: int
+    supplier: str = ""
+    supplier_scenario: str = ""
+
+    @property
+    def available(self) -> int:
+        """What is on the shelf and held for nobody."""
+        return self.on_hand - self.reserved
+
+
+class NothingHeld(Exception):
+    """What was paid for is not held: a sale without goods, which somebody must look at."""
+
+
+class SoldAlready(Exception):
+    """What is to be given back has left the shelf: an order that is both completed and undone."""
+
+
+class Stockroom:
+    """Takes what happens, one thing after the other; what follows from it is written by the repository.
+
+    Every change of a balance goes through `_move`, so that the sum of the movements is the balance.
+    """
+
+    def __init__(
+        self,
+        at: datetime,
+        hold_until: datetime,
+        shelves: Mapping[str, Shelf],
+        reservations: dict[str, Reservation],
+    ) -> None:
+        self.at = at
+        self.hold_until = hold_until
+        self.shelves = shelves
+        self.reservations = reservations
+        self.movements: list[Movement] = []
+        self.told: list[tuple[Fact, str]] = []
+        self.outcomes: Counter[str] = Counter()
+        self._has_waiting = any(each.status is _WAITING for each in reservations.values())
+
+    def place(self, order_id: str, lines: Mapping[str, int], policy: Policy, traceparent: str) -> bool:
+        """Hold all of an order or nothing of it, or what there is while the rest can come from suppliers.
+
+        False when its release came first: the order is over, and nobody asks any more.
+        """
+        known = self.reservations.get(order_id)
+        if known is not None:
+            return self._tell_again(known, traceparent)
+        short = self.shortages_of(lines)
+        order = Reservation(order_id, Holder.ORDER, _HELD, lines, self.hold_until, is_new=True)
+        self.reservations[order_id] = order
+        if not short:
+            self._hold(order, traceparent)
+        elif policy is Policy.BACKORDER and all(shortage.supplier for shortage in short):
+            self._wait(order, short, traceparent)
+        else:
+            # Rule (business rules): one short SKU that nobody delivers, and nothing is held or ordered.
+            self._reject(order, short, traceparent)
+        return True
+
+    def reserve(self, reservation_id: str, lines: Mapping[str, int], until: datetime) -> Reservation:
+        """Hold stock for a caller; what there is must have been asked with `shortages_of` before."""
+        reservation = Reservation(reservation_id, Holder.RPC, _HELD, lines, until, is_new=True)
+        self.reservations[reservation_id] = reservation
+        self._take(reservation)
+        self.outcomes["reserved"] += 1
+        return reservation
+
+    def commit(self, reservation_id: str) -> bool:
+        """Sell what is held; False when it was sold before. Raises NothingHeld: parked and alarmed, never swallowed."""
+        reservation = self.reservations.get(reservation_id)
+        if reservation is None or reservation.status is not _HELD:
+            if reservation is not None and reservation.status is ReservationStatus.COMMITTED:
+                return False
+            stands = "is unknown" if reservation is None else f"is {reservation.status}"
+            raise NothingHeld(f"{reservation_id} was paid for, but its reservation {stands}")
+        order_id = reservation.order_id
+        for sku, quantity in reservation.lines.items():
+            self._move(sku, MovementKind.SALE, -quantity, -quantity, reservation_id, order_id)
+        reservation.become(ReservationStatus.COMMITTED)
+        self.outcomes["committed"] += 1
+        return True
+
+    def release_order(self, order_id: str, traceparent: str) -> None:
+        """Give back what an order holds, and say so, also when it holds nothing.
+
+        Rule (events in): a release that overtakes its request leaves a closed row, which the request then finds.
+        """
+        reservation = self.reservations.get(order_id)
+        if reservation is None:
+            reservation = self.close(order_id, Holder.ORDER)
+        self.release(reservation)
+        self.told.append((StockReleased(order_id), traceparent))
+
+    def close(self, reservation_id: str, holder: Holder) -> Reservation:
+        """A reservation that was over before it was asked for."""
+        reservation = Reservation(reservation_id, holder, ReservationStatus.RELEASED, {}, is_new=True)
+        self.reservations[reservation_id] = reservation
+        return reservation
+
+    def release(self, reservation: Reservation) -> None:
+        """Give back what is held, to those who wait first. Raises SoldAlready."""
+        if reservation.status is ReservationStatus.COMMITTED:
+            raise SoldAlready(f"{reservation.id} was sold, and cannot be given back")
+        if not reservation.is_holding:
+            return
+        held = reservation.held()
+        reservation.become(ReservationStatus.RELEASED)
+        reservation.missing = {}
+        for sku, quantity in held.items():
+            self._move(sku, MovementKind.RELEASE, 0, -quantity, reservation.id, reservation.order_id)
+        self.outcomes["released"] += 1
+        for sku in held:
+            self._serve_waiting(sku, reservation.id)
+
+    def change(self, sku: str, kind: MovementKind, quantity_delta: int, cause_id: str, reason: str) -> None:
+        """Put goods on the shelf, or take free ones from it; those who wait are served first."""
+        self._move(sku, kind, quantity_delta, 0, cause_id, None, reason)
+        self._serve_waiting(sku, cause_id)
+
+    def shortages_of(self, lines: Mapping[str, int]) -> tuple[Shortage, ...]:
+        """What is missing for these lines; a SKU without a shelf has nothing, and nobody who delivers it."""
+        shelves = self.shelves
+        return tuple(
+            self._shortage(sku, quantity)
+            for sku, quantity in lines.items()
+            if (shelf := shelves.get(sku)) is None or shelf.on_hand - shelf.reserved < quantity
+        )
+
+    def _shortage(self, sku: str, quantity: int) -> Shortage:
+        shelf = self.shelves.get(sku) or Shelf(sku, 0, 0)
+        return Shortage(sku, quantity, shelf.available, shelf.supplier, 0, shelf.supplier_scenario)
+
+    def _tell_again(self, known: Reservation, traceparent: str) -> bool:
+        """Rule (events in): who already has the effect answers with the recorded fact again."""
+        if known.holder is not Holder.ORDER:
+            raise ValueError(f"{known.id} names a reservation that belongs to no order")
+        if known.status in (_HELD, ReservationStatus.COMMITTED):
+            self.told.append((StockReserved(known.id, known.expires_at), traceparent))
+        elif known.status is _WAITING:
+            self.told.append((StockShortage(known.id, known.shortages), traceparent))
+        elif known.status is ReservationStatus.REJECTED:
+            self.told.append((StockRejected(known.id, known.shortages), traceparent))
+        else:
+            return False
+        return True
+
+    def _hold(self, order: Reservation, traceparent: str) -> None:
+        self._take(order)
+        self.told.append((StockReserved(order.id, order.expires_at), traceparent))
+        self.outcomes["reserved"] += 1
+
+    def _wait(self, order: Reservation, short: Iterable[Shortage], traceparent: str) -> None:
+        """Hold what there is; the rest is missing until it becomes available."""
+        order.status = _WAITING
+        order.traceparent = traceparent
+        order.shortages = tuple(shortage._replace(held=shortage.available) for shortage in short)
+        order.missing = {shortage.sku: shortage.requested - shortage.held for shortage in order.shortages}
+        self._has_waiting = True
+        self._take(order)
+        self.told.append((StockShortage(order.id, order.shortages), traceparent))
+        self.outcomes["shortage"] += 1
+
+    def _reject(self, order: Reservation, short: tuple[Shortage, ...], traceparent: str) -> None:
+        order.status = ReservationStatus.REJECTED
+        order.shortages = short
+        order.expires_at = None
+        self.told.append((StockRejected(order.id, short), traceparent))
+        self.outcomes["rejected"] += 1
+
+    def _take(self, reservation: Reservation) -> None:
+        order_id = reservation.order_id
+        for sku, quantity in (reservation.held() if reservation.missing else reservation.lines).items():
+            self._move(sku, MovementKind.RESERVATION, 0, quantity, reservation.id, order_id)
+
+    def _serve_waiting(self, sku: str, cause_id: str) -> None:
+        """Rule (stock): what becomes available serves waiting orders first, by order id, in part where it must."""
+        if not self._has_waiting:
+            return
+        shelf = self.shelves[sku]
+        for reservation in [self.reservations[id_] for id_ in sorted(self.reservations)]:
+            if reservation.status is _WAITING and sku in reservation.missing and shelf.available > 0:
+                self._allot(shelf, reservation, cause_id)
+
+    def _allot(self, shelf: Shelf, order: Reservation, cause_id: str) -> None:
+        quantity = min(shelf.available, order.missing[shelf.sku])
+        self._move(
+            shelf.sku, MovementKind.RESERVATION, 0, quantity, allotment_id(cause_id, order.id), order.id,
+            f"given to the waiting order by {cause_id}",
+        )  # fmt: skip
+        order.is_changed = True
+        order.missing[shelf.sku] -= quantity
+        if not order.missing[shelf.sku]:
+            del order.missing[shelf.sku]
+        if not order.missing:
+            self._complete(order)
+
+    def _complete(self, order: Reservation) -> None:
+        """The last missing piece came: from now on the order is held like any other."""
+        order.status = _HELD
+        order.expires_at = self.hold_until
+        self.told.append((StockReserved(order.id, order.expires_at), order.traceparent))
+        self.outcomes["reserved"] += 1
+
+    def _move(
+        self,
+        sku: str,
+        kind: MovementKind,
+        on_hand_delta: int,
+        reserved_delta: int,
+        cause_id: str,
+        order_id: str | None,
+        reason: str = "",
+    ) -> None:
+        shelf = self.shelves[sku]
+        shelf.on_hand += on_hand_delta
+        shelf.reserved += reserved_delta
+        self.movements.append(Movement(sku, kind, on_hand_delta, reserved_delta, cause_id, order_id, reason))
+
+
+def allotment_id(cause_id: str, order_id: str) -> str:
+    """The cause of what one waiting order got from one receipt or release: the same whenever it is computed.
+
+    One thing that becomes available may serve several orders, and a ledger row names one order and one cause.
+    """
+    return str(uuid5(UUID(cause_id), order_id))

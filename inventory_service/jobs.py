@@ -1,0 +1,39 @@
+"""What time makes us do: free what callers hold past their time, and compare the ledger with the balances."""
+
+from collections.abc import Callable
+
+from chassis.database import Database
+from chassis.jobs import Job
+from chassis.logs import get_logger
+from chassis.metrics import gauge
+from inventory_service import queries
+from inventory_service.commands import free_expired
+from inventory_service.repository import CONTEXT, Stockrooms, ledger_differences
+
+log = get_logger(__name__)
+
+
+def sweep(database: Database, stockrooms: Stockrooms, every_seconds: float, wake_relay: Callable[[], None]) -> Job:
+    """Free reservations of callers, a batch after the other, until none is left whose time is over."""
+
+    def work() -> None:
+        while freed := database.write(lambda connection: free_expired(stockrooms, connection)):
+            wake_relay()
+            log.info("reservations freed", reservations=freed)
+
+    return Job("sweep", every_seconds, work)
+
+
+def ledger_check(database: Database, every_seconds: float) -> Job:
+    """Tell by how many pieces the movements differ from the balances, which must be none, and who waits."""
+    difference = gauge(CONTEXT, "ledger_difference", "Pieces by which movements and balances differ; must be 0")
+    waiting = gauge(CONTEXT, "waiting_reservations", "Reservations that wait for goods")
+
+    def work() -> None:
+        found = database.write(ledger_differences)
+        difference.set(sum(found.values()))
+        if found:
+            log.error("the ledger does not add up", skus=list(found)[:20], pieces=sum(found.values()))
+        waiting.set(database.read(queries.waiting_reservations))
+
+    return Job("ledger", every_seconds, work)
