@@ -1,0 +1,62 @@
+"""What a payment is, what may be asked of a provider, and what becomes of the answer."""
+
+from payment_service.domain.answers import (
+    Answer,
+    Asked,
+    Captured,
+    Declined,
+    ErrorAnswer,
+    NotFound,
+    NotSent,
+    ProviderTrouble,
+    Question,
+    Refused,
+    TimedOut,
+    Voided,
+)
+from payment_service.domain.facts import (
+    Attention,
+    Fact,
+    PaymentAttention,
+    PaymentCaptured,
+    PaymentClosed,
+    PaymentDeclined,
+    PaymentStarted,
+    PaymentUnavailable,
+    PaymentUnknown,
+    PaymentVoided,
+)
+from payment_service.domain.payment import NEXT_STATUSES, Attempt, IllegalTransition, Payment, Status
+from payment_service.domain.policy import Next, Policy
+
+__all__ = [
+    "NEXT_STATUSES",
+    "Answer",
+    "Asked",
+    "Attempt",
+    "Attention",
+    "Captured",
+    "Declined",
+    "ErrorAnswer",
+    "Fact",
+    "IllegalTransition",
+    "Next",
+    "NotFound",
+    "NotSent",
+    "Payment",
+    "PaymentAttention",
+    "PaymentCaptured",
+    "PaymentClosed",
+    "PaymentDeclined",
+    "PaymentStarted",
+    "PaymentUnavailable",
+    "PaymentUnknown",
+    "PaymentVoided",
+    "Policy",
+    "ProviderTrouble",
+    "Question",
+    "Refused",
+    "Status",
+    "TimedOut",
+    "Voided",
+]

@@ -1,0 +1,77 @@
+"""What the payment service can be told from outside."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from chassis.settings import DatabaseUrl, ServiceSettings, unit
+from payment_service.domain import Policy
+from payment_service.simulator.scenarios import CALM, LIFELIKE, Chances
+
+
+class PaymentSettings(ServiceSettings):
+    """The settings of payments, beside those of every service."""
+
+    payments_database_url: DatabaseUrl = Field(repr=False, description="Postgres of payments, as its own role")
+    payments_simulator_database_url: DatabaseUrl = Field(
+        repr=False, description="Postgres of the simulated provider's books, as a role of its own"
+    )
+    payment_in_flight: int = Field(
+        default=64, ge=1, le=10_000, json_schema_extra=unit("calls"), description="questions to the provider at once"
+    )
+    payment_timeout_seconds: float = Field(
+        default=10,
+        gt=0,
+        le=300,
+        json_schema_extra=unit("s"),
+        description="no answer of the provider for so long is none",
+    )
+    payment_attempts: int = Field(
+        default=3, ge=1, le=100, description="sends of a charge that error answers may use up, before it is unknown"
+    )
+    payment_key_seconds: int = Field(
+        default=72_000, ge=1, le=31_536_000, json_schema_extra=unit("s"),
+        description="age up to which a charge may be sent again under its key",
+    )  # fmt: skip
+    payment_unknown_schedule: Annotated[tuple[float, ...], NoDecode] = Field(
+        default=(5, 30, 300, 3_600, 86_400), json_schema_extra=unit("s"),
+        description="pauses before an unknown payment is asked for; then daily",
+    )  # fmt: skip
+    simulation: Literal["calm", "lifelike"] = Field(
+        default="calm", description="what sim_random does: succeed at once, or 80 % of payments in 50-200 ms"
+    )
+    simulation_seed: int = Field(default=1, ge=0, description="seed of what the simulated world leaves to chance")
+    simulation_success_percent: int | None = Field(
+        default=None, ge=0, le=100, json_schema_extra=unit("%"),
+        description="payments by sim_random that succeed; default by SIMULATION",
+    )  # fmt: skip
+
+    @field_validator("payment_unknown_schedule", mode="before")
+    @classmethod
+    def _some_seconds(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        seconds = tuple(float(part) for part in value.split(","))
+        if not all(0 < pause <= 31_536_000 for pause in seconds):
+            raise ValueError("must be seconds, each more than 0, separated by commas")
+        return seconds
+
+    @property
+    def policy(self) -> Policy:
+        """How long and how often the provider is asked."""
+        return Policy(
+            timeout=timedelta(seconds=self.payment_timeout_seconds),
+            attempts=self.payment_attempts,
+            key_age=timedelta(seconds=self.payment_key_seconds),
+            unknown_schedule=tuple(timedelta(seconds=pause) for pause in self.payment_unknown_schedule),
+        )
+
+    @property
+    def chances(self) -> Chances:
+        """What the simulated provider leaves to chance."""
+        usual = LIFELIKE if self.simulation == "lifelike" else CALM
+        wanted = self.simulation_success_percent
+        success = usual.success_percent if wanted is None else wanted
+        return Chances(success, usual.least_ms, usual.most_ms, self.simulation_seed)
