@@ -1,0 +1,5 @@
+"""`python -m gateway.orderctl` is `orderctl`."""
+
+from gateway.orderctl.main import main
+
+main()
