@@ -5,11 +5,12 @@ themselves and never of readiness, but for the database, without which an `api` 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
+import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from chassis.logs import get_logger
 from chassis.metrics import gauge
@@ -20,10 +21,61 @@ Check = Callable[[], Awaitable[None]]
 _EVERY_SECONDS: Final = 2.0
 _EVERY_SECONDS_WHILE_AWAY: Final = 0.5
 _PATIENCE_SECONDS: Final = 1.5
-_SERVING: Final = health_pb2.HealthCheckResponse.SERVING
-_NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
+_MESSAGES: Final[Any] = health_pb2  # whose published types lack the newer messages
+_SERVING: Final = HealthCheckResponse.SERVING
+_NOT_SERVING: Final = HealthCheckResponse.NOT_SERVING
 
 log = get_logger(__name__)
+
+
+class HealthServicer(health_pb2_grpc.HealthServicer):
+    """The statuses as grpc.health.v1 tells them; unlike grpcio's own servicer it lets its watchers go at the end."""
+
+    def __init__(self) -> None:
+        self._statuses: dict[str, Any] = {}
+        self._changed = asyncio.Event()
+        self._is_ending = False
+
+    def set(self, name: str, is_serving: bool) -> None:
+        """What is told from now on."""
+        status = _SERVING if is_serving and not self._is_ending else _NOT_SERVING
+        if self._statuses.get(name) != status:
+            self._statuses[name] = status
+            self._wake()
+
+    def end(self) -> None:
+        """Nothing is served any more; who watches is told so, and let go."""
+        self._is_ending = True
+        self._statuses = dict.fromkeys(self._statuses, _NOT_SERVING)
+        self._wake()
+
+    async def Check(self, request: HealthCheckRequest, context: Any) -> HealthCheckResponse:
+        """The status of one name."""
+        if (status := self._statuses.get(request.service)) is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "nothing of this name is here")
+        return HealthCheckResponse(status=status)
+
+    async def List(self, _request: Any, _context: Any) -> Any:
+        """The status of every name."""
+        told = {name: HealthCheckResponse(status=status) for name, status in self._statuses.items()}
+        return _MESSAGES.HealthListResponse(statuses=told)
+
+    async def Watch(self, request: HealthCheckRequest, _context: Any) -> AsyncIterator[HealthCheckResponse]:
+        """The status of one name, and again whenever it changes."""
+        told = None
+        while True:
+            changed = self._changed
+            status = self._statuses.get(request.service, HealthCheckResponse.SERVICE_UNKNOWN)
+            if status != told:
+                yield HealthCheckResponse(status=status)
+                told = status
+            if self._is_ending:
+                return
+            await changed.wait()
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
 
 class Health:
@@ -35,15 +87,15 @@ class Health:
         self._up: dict[str, bool] = {}
         self._services: list[str] = [""]
         self._is_started = False
-        self._servicer = aio.HealthServicer()
+        self._servicer = HealthServicer()
         self._gauge = gauge(context, "dependency_up", "Whether a dependency answers", "dependency")
 
-    async def add_to(self, server: Any, services: Sequence[str]) -> None:
+    def add_to(self, server: Any, services: Sequence[str]) -> None:
         """Answer for these services on this server; all are away until they are known to be there."""
         self._services.extend(services)
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
         for name in (*self._services, *self._checks):
-            await self._servicer.set(name, _NOT_SERVING)
+            self._servicer.set(name, False)
 
     async def watch(self) -> None:
         """Ask, and go on asking, until cancelled."""
@@ -54,16 +106,16 @@ class Health:
     async def ask(self) -> None:
         """Ask every dependency once, all at the same time."""
         await asyncio.gather(*(self._ask(name, check) for name, check in self._checks.items()))
-        await self._tell()
+        self._tell()
 
     async def started(self) -> None:
         """The process has all its parts together: from now on it is ready when its dependencies are."""
         self._is_started = True
         await self.ask()
 
-    async def stopping(self) -> None:
+    def stopping(self) -> None:
         """Not serving any more, whatever the dependencies say."""
-        await self._servicer.enter_graceful_shutdown()
+        self._servicer.end()
 
     @property
     def is_ready(self) -> bool:
@@ -75,23 +127,22 @@ class Health:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await check()
         except Exception as error:  # an edge: a check may fail in whatever way its client fails
-            await self._note(name, False, f"{type(error).__name__}: {error}")
+            self._note(name, False, f"{type(error).__name__}: {error}")
         else:
-            await self._note(name, True, "")
+            self._note(name, True, "")
 
-    async def _note(self, name: str, is_up: bool, error: str) -> None:
+    def _note(self, name: str, is_up: bool, error: str) -> None:
         before = self._up.get(name)
         if before == is_up:
             return
         self._up[name] = is_up
         self._gauge.labels(name).set(is_up)
-        await self._servicer.set(name, _SERVING if is_up else _NOT_SERVING)
+        self._servicer.set(name, is_up)
         if not is_up:
             log.warning("dependency is away", dependency=name, error=error)
         elif before is not None:
             log.info("dependency is back", dependency=name)
 
-    async def _tell(self) -> None:
-        status = _SERVING if self.is_ready else _NOT_SERVING
+    def _tell(self) -> None:
         for name in self._services:
-            await self._servicer.set(name, status)
+            self._servicer.set(name, self.is_ready)

@@ -46,7 +46,6 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self.domain = context
         self.max_in_flight = max_in_flight
         self.in_flight = 0
-        self.drained: asyncio.Event | None = None
         self._requests = counter(context, "rpc_requests", "RPCs by how they ended", "method", "code")
         self._seconds = histogram(context, "rpc_duration_seconds", "Time of RPCs", "method")
         # Read when it is asked for: a gauge that is set twice per RPC costs more than the number is worth.
@@ -65,12 +64,6 @@ class Interceptor(grpc.aio.ServerInterceptor):
             return handler
         face = self._faces[name] = self._face_of(name, handler)
         return face
-
-    async def drain(self) -> None:
-        """Return when nothing is under way any more."""
-        self.drained = asyncio.Event()
-        if self.in_flight:
-            await self.drained.wait()
 
     def method(self, name: str) -> "Method":
         """What is counted of a method."""
@@ -150,10 +143,7 @@ class _Call:
 
     def end(self) -> None:
         """Count it."""
-        edge = self.method.edge
-        edge.in_flight -= 1
-        if edge.drained is not None and not edge.in_flight:
-            edge.drained.set()
+        self.method.edge.in_flight -= 1
         self.method.ended(self.code, clock.monotonic() - self.started_at)
 
     def _log(self, error: Exception) -> None:

@@ -1,6 +1,5 @@
 """The gRPC server of a service: its servicers, health, reflection and channelz on one port."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -71,18 +70,13 @@ class Server:
 
     async def start(self) -> None:
         """Listen. Raises RuntimeError when the port is taken."""
-        await self._health.add_to(self._grpc, self._services)
+        self._health.add_to(self._grpc, self._services)
         add_channelz_servicer(self._grpc)
         reflection.enable_server_reflection((*self._services, *_INFRASTRUCTURE), self._grpc)
         self.port = self._grpc.add_insecure_port(self.address)
         await self._grpc.start()
 
     async def stop(self, drain_seconds: float) -> None:
-        """Accept nothing more, wait for calls under way, end what is left; health watchers are not waited for."""
-        await self._health.stopping()
-        stopped = asyncio.create_task(self._grpc.stop(drain_seconds))
-        drained = asyncio.create_task(self._edge.drain())
-        await asyncio.wait({stopped, drained}, return_when=asyncio.FIRST_COMPLETED)
-        await self._grpc.stop(None)
-        drained.cancel()
-        await stopped
+        """Accept nothing more, wait for calls under way, end what is left then."""
+        self._health.stopping()
+        await self._grpc.stop(drain_seconds)
