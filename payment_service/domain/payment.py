@@ -55,7 +55,7 @@ class Status(StrEnum):
 
 
 NEXT_STATUSES: Final[dict[Status, frozenset[Status]]] = {
-    Status.INTENT: frozenset({Status.SENDING, Status.CLOSED}),
+    Status.INTENT: frozenset({Status.SENDING, Status.CLOSED, Status.UNAVAILABLE}),
     Status.SENDING: frozenset(
         {Status.INTENT, Status.CAPTURED, Status.DECLINED, Status.UNAVAILABLE, Status.UNKNOWN, Status.CLOSED}
     ),
@@ -207,21 +207,25 @@ class Payment:
     def take_answer(self, asked: Asked, policy: Policy) -> Next | None:
         """Make of an answer what it means; what is to be asked next, or None when this question has come to its end."""
         self._end_attempt(asked)
-        if asked.question is Question.CHARGE:
-            return self._after_charge(asked.answer, asked.ended_at, policy)
-        if asked.question is Question.LOOK_UP:
-            return self._after_look_up(asked, policy)
-        return self._after_void(asked.answer, asked.ended_at, policy)
-
-    def _after_charge(self, answer: Answer, at: datetime, policy: Policy) -> Next | None:
+        answer, at = asked.answer, asked.ended_at
+        if asked.question is Question.VOID:
+            return self._after_void(answer, at, policy)
+        if self.status not in _UNDECIDED and self.status is not Status.VOIDED:
+            return None  # somebody who took it over has heard the answer before
         if isinstance(answer, Captured):
             return self._capture(answer, at, policy)
         if isinstance(answer, Declined):
             self._decline(answer)
             return None
-        if self.status is Status.SENDING:
+        if asked.question is Question.CHARGE:
+            return self._after_charge(answer, at, policy)
+        return self._after_look_up(asked, policy)
+
+    def _after_charge(self, answer: Answer, at: datetime, policy: Policy) -> Next | None:
+        if self.status in (Status.INTENT, Status.SENDING):
             if isinstance(answer, NotSent):
                 return self._after_not_sent(at, policy)
+            self._note_sent()
             if isinstance(answer, ErrorAnswer) and not self.is_void_requested:
                 return self._after_error(at, policy)
         return self._ask_later(at, policy)
@@ -239,7 +243,7 @@ class Payment:
             self._move(Status.UNAVAILABLE)
             self.answer_again()
             return None
-        if not was_sent:
+        if not was_sent and self.status is Status.SENDING:
             self._move(Status.INTENT)
         left = (self.reserved_until - at).total_seconds()
         return Next(Question.CHARGE, min(after_not_sent(times), left))
@@ -253,20 +257,15 @@ class Payment:
         return Next(Question.CHARGE, after_errors(errors))
 
     def _after_look_up(self, asked: Asked, policy: Policy) -> Next | None:
-        answer, at = asked.answer, asked.ended_at
-        if isinstance(answer, Captured):
-            return self._capture(answer, at, policy)
-        if isinstance(answer, Declined):
-            self._decline(answer)
-            return None
+        answer = asked.answer
+        if self.status is Status.INTENT:  # its caller died before anything was sent
+            return Next(Question.CHARGE, 0.0)
         if isinstance(answer, Voided) and self.is_void_requested:
             self._void()
             return None
-        if self.status not in _UNDECIDED and self.status is not Status.VOIDED:
-            return None
         if isinstance(answer, NotFound) and not self.is_void_requested:
             return self._after_not_found(asked, policy)
-        return self._ask_later(at, policy)
+        return self._ask_later(asked.ended_at, policy)
 
     def _after_not_found(self, asked: Asked, policy: Policy) -> Next | None:
         """Rule: "not found" counts only when asked long enough after the last send; then the charge may be repeated
@@ -286,7 +285,11 @@ class Payment:
         return Next(Question.LOOK_UP, left)
 
     def _after_void(self, answer: Answer, at: datetime, policy: Policy) -> Next | None:
-        if isinstance(answer, Voided) or (isinstance(answer, NotFound) and self.status is not Status.CAPTURED):
+        is_taken = self.status is Status.CAPTURED
+        if isinstance(answer, Voided) or not (is_taken or self.status is Status.UNKNOWN):
+            self._void()
+            return None
+        if isinstance(answer, NotFound) and not is_taken:
             self._void()
             return None
         failures = sum(a.kind is Question.VOID and a.outcome != "" for a in self.attempts)
@@ -298,8 +301,7 @@ class Payment:
         return Next(Question.VOID, wait.total_seconds())
 
     def _capture(self, answer: Captured, at: datetime, policy: Policy) -> Next | None:
-        if self.status in _PAID:
-            return None
+        self._note_sent()
         if (answer.amount_minor, answer.currency) != (self.amount_minor, self.currency):
             return self._ask_later(at, policy, needs_operator=True)
         self._move(Status.CAPTURED)
@@ -312,8 +314,9 @@ class Payment:
         return None
 
     def _decline(self, answer: Declined) -> None:
-        if self.status not in _UNDECIDED:
+        if self.status is Status.VOIDED:
             return
+        self._note_sent()
         self._move(Status.DECLINED)
         self.decline_code, self.decline_reason = answer
         self.next_try_at = None
@@ -337,6 +340,10 @@ class Payment:
             self._start_void(at)
         return Next(Question.LOOK_UP, wait.total_seconds())
 
+    def _note_sent(self) -> None:
+        if self.status is Status.INTENT:
+            self._move(Status.SENDING)
+
     def _close(self) -> None:
         self._move(Status.CLOSED)
         self.answer_again()
@@ -344,10 +351,10 @@ class Payment:
     def _void(self) -> None:
         self.is_voiding = False
         self.is_changed = True
-        if self.status is Status.VOIDED:
-            return
         if self.status is Status.SENDING:  # known to be taken back before anybody knew that it was taken
             self._move(Status.UNKNOWN)
+        if self.status not in (Status.UNKNOWN, Status.CAPTURED):
+            return  # there was nothing to take back
         self._move(Status.VOIDED)
         self.captured_minor = 0
         self.next_try_at = None
