@@ -148,6 +148,8 @@ class Folding(Generic[L]):
             self._apply(records[:middle])
             self._apply(records[middle:])
             return
+        if records[0].defect is not None:
+            raise error  # not even parking works: start over later, with nothing lost
         sentence = f"{type(error).__name__}: {error}"
         log.error("event parked", consumer=self.consumer, key=records[0].key, error=sentence, exc_info=error,
                   trace_id=_trace_of(records))  # fmt: skip

@@ -92,6 +92,7 @@ class Database:
             max_overflow=4,
             pool_timeout=5,
             pool_use_lifo=True,
+            hide_parameters=True,  # what customers sent is nobody's business in a log
             connect_args={"options": options, "application_name": application_name, **_KEEPALIVE},
         )
         event.listen(self.engine, "connect", _adapt)

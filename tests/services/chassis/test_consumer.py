@@ -4,6 +4,7 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from chassis import clock, dead_letters, ids, inbox
 from chassis.consumer import Folding
@@ -163,3 +164,15 @@ def test_the_trace_of_a_parked_event_is_in_its_letter(database: Database, foldin
 
     sql = "SELECT traceparent FROM dead_letters"
     assert database.read(lambda connection: rows_of(connection, sql))[0].traceparent.startswith(f"00-{'a' * 32}")
+
+
+def test_when_even_parking_fails_the_batch_is_kept_for_later(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+    """Parking for ever what cannot be parked would end in a recursion, not in a retry."""
+    database.write(lambda connection: run_sql(connection, "ALTER TABLE dead_letters RENAME TO mislaid"))
+
+    with pytest.raises(DBAPIError):
+        folding.apply([_record(folding, "a", sealed(captured("t", "a", -1)))])
+
+    database.write(lambda connection: run_sql(connection, "ALTER TABLE mislaid RENAME TO dead_letters"))
+    folding.apply([_record(folding, "a", sealed(captured("t", "a", -1)))])
+    assert [(key, reason) for key, reason, _ in _letters(database)] == [("a", "error")]
