@@ -18,7 +18,7 @@ class ArrayDumper(Dumper):
         if not obj or not isinstance(obj[0], list | tuple | dict):
             text = orjson.dumps(obj, default=_as_text)
             # JSON and array literals escape `"` and `\` alike, but control characters in different ways.
-            if b"\\" not in text.replace(b"\\\\", b"").replace(b'\\"', b""):
+            if b"\\" not in text or b"\\" not in text.replace(b"\\\\", b"").replace(b'\\"', b""):
                 return b"{" + text[1:-1] + b"}"
         literal = ListDumper(list, self.connection).dump(obj)
         return b"{}" if literal is None else bytes(literal)
