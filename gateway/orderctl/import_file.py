@@ -35,6 +35,8 @@ def import_file(
 
     An order is its source and its invoice number: the same file again changes nothing.
     """
+    if rejects is not None and not rejects.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {rejects.parent}", param_hint="--rejects")
     began = time.monotonic()
     taken = upload.upload(session.client, session.output, file, source or upload.source_of(file), dry_run=dry_run)
     if no_wait and rejects is None:

@@ -60,6 +60,10 @@ class Verbs(click.Group):
             return super().invoke(ctx)
         except CallFailed as failed:
             raise (Unusable if failed.code in _WRONG_CALLS else Refused)(str(failed)) from failed
+        except OSError as error:
+            if error.filename is None:
+                raise  # not about a file that was named; click knows what to do with a closed pipe
+            raise Unusable(f"{error.filename}: {error.strerror}") from error
 
 
 def with_output(verb: Callable[..., Any]) -> Callable[..., Any]:

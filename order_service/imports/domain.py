@@ -25,7 +25,7 @@ MAX_CODE: Final = 64
 """Characters of a SKU and of an invoice number."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_QUANTITY = re.compile(r"-?[0-9]{1,18}")
+_QUANTITY = re.compile(r"-?0*[0-9]{1,18}")
 _PRICE = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,12}))?")
 
 

@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0003"
 down_revision = "0002"
-branch_labels = None
-depends_on = None
 
 _STATEMENTS = (
     """
@@ -98,12 +96,6 @@ _STATEMENTS = (
 
 
 def upgrade() -> None:
+    """Make them."""
     for statement in _STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    for table in (
-        "import_demand", "import_identities", "import_rejects", "import_orders", "import_rows", "imports",
-    ):  # fmt: skip
-        op.execute(f"DROP TABLE {table}")

@@ -1,0 +1,242 @@
+"""The services as the command line sees them: what they answer is laid out by a test, what they were asked is kept."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.api import httpbody_pb2
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from protos.inventory.v1 import inventory_pb2 as inventory
+from protos.inventory.v1 import inventory_pb2_grpc as inventory_grpc
+from protos.operations.v1 import operations_pb2 as operations
+from protos.operations.v1 import operations_pb2_grpc as operations_grpc
+from protos.orders.v1 import imports_pb2 as imports
+from protos.orders.v1 import imports_pb2_grpc as imports_grpc
+from protos.orders.v1 import orders_pb2 as orders
+from protos.orders.v1 import orders_pb2_grpc as orders_grpc
+from protos.orders.v1 import reports_pb2 as reports
+from protos.orders.v1 import reports_pb2_grpc as reports_grpc
+
+Context = grpc.ServicerContext
+
+
+def refuse(context: Context, code: int, reason: str, message: str, fields: dict[str, str] | None = None) -> Any:
+    """End the call the way the services do."""
+    status = status_pb2.Status(code=code, message=message)
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain="orders"))
+    if fields:
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(field=path, description=sentence)
+            for path, sentence in fields.items()
+        ]
+        status.details.add().Pack(error_details_pb2.BadRequest(field_violations=violations))
+    context.abort_with_status(rpc_status.to_status(status))
+
+
+@dataclass
+class FakeOrders(orders_grpc.OrderServiceServicer, reports_grpc.ReportServiceServicer):
+    """Three orders, and the refusal that a test names."""
+
+    asked: list[Message] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
+    refusal: tuple[int, str, str] | None = None
+
+    def GetOrder(self, request: orders.GetOrderRequest, context: Context) -> orders.Order:
+        self._note(request, context)
+        return self._order(request.order_id)
+
+    def CreateOrder(self, request: orders.CreateOrderRequest, context: Context) -> orders.Order:
+        self._note(request, context)
+        return self._order("new")
+
+    def CancelOrder(self, request: orders.CancelOrderRequest, context: Context) -> orders.Order:
+        self._note(request, context)
+        return orders.Order(id=request.order_id, status=orders.ORDER_STATUS_CANCELLED)
+
+    def ListOrders(self, request: orders.ListOrdersRequest, context: Context) -> orders.ListOrdersResponse:
+        self._note(request, context)
+        first = int(request.page_token or 0)
+        last = min(3, first + request.page_size)
+        found = [self._order(f"order-{place}") for place in range(first, last)]
+        return orders.ListOrdersResponse(orders=found, next_page_token=str(last) if last < 3 else "")
+
+    def ListOrderTimeline(
+        self, request: orders.ListOrderTimelineRequest, context: Context
+    ) -> orders.ListOrderTimelineResponse:
+        self._note(request, context)
+        step = orders.TimelineStep(version=1, to=orders.ORDER_STATUS_PENDING, reason="Placed.", actor="c-1")
+        return orders.ListOrderTimelineResponse(steps=[step])
+
+    def GetDailyKpis(self, request: reports.GetDailyKpisRequest, context: Context) -> reports.Kpis:
+        self._note(request, context)
+        return reports.Kpis(revenue="46376.49", currency="GBP", orders=121)
+
+    def GetRangeKpis(self, request: reports.GetRangeKpisRequest, context: Context) -> reports.Kpis:
+        self._note(request, context)
+        return reports.Kpis(revenue="572713.89", currency="GBP", orders=1400)
+
+    def _note(self, request: Message, context: Context) -> None:
+        self.asked.append(request)
+        self.metadata = {key: str(value) for key, value in context.invocation_metadata()}
+        if self.refusal is not None:
+            refuse(context, *self.refusal)
+
+    def _order(self, order_id: str) -> orders.Order:
+        return orders.Order(id=order_id, customer_id="c-1", status=orders.ORDER_STATUS_COMPLETED, total_amount="5.10")
+
+
+@dataclass
+class FakeImports(imports_grpc.ImportServiceServicer):
+    """Takes one file; `stages` are what the import looks like each time it is asked for."""
+
+    stages: list[imports.Import] = field(default_factory=list)
+    demand: list[imports.ImportDemand] = field(default_factory=list)
+    refusal: tuple[int, str, str] | None = None
+    away: int = 0
+    """How many looks find nobody at home."""
+    spec: imports.ImportSpec | None = None
+    taken: bytes = b""
+    is_complete: bool = False
+    looks: int = 0
+
+    def CreateImport(self, requests: Iterator[imports.CreateImportRequest], context: Context) -> imports.Import:
+        for request in requests:
+            if request.WhichOneof("part") == "spec":
+                self.spec = request.spec
+            self.taken += request.chunk
+            self.is_complete = request.complete
+        if self.refusal is not None:
+            refuse(context, *self.refusal)
+        return imports.Import(id="import-1", source="s", status=imports.IMPORT_STATUS_CHECKING, rows=3)
+
+    def GetImport(self, request: imports.GetImportRequest, context: Context) -> imports.Import:
+        self.looks += 1
+        if self.looks <= self.away:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
+        return self.stages.pop(0) if len(self.stages) > 1 else self.stages[0]
+
+    def ListImports(self, request: imports.ListImportsRequest, context: Context) -> imports.ListImportsResponse:
+        return imports.ListImportsResponse(imports=self.stages)
+
+    def ResumeImport(self, request: imports.ResumeImportRequest, context: Context) -> imports.Import:
+        return imports.Import(id=request.import_id, status=imports.IMPORT_STATUS_CHECKING)
+
+    def CancelImport(self, request: imports.CancelImportRequest, context: Context) -> imports.Import:
+        return imports.Import(id=request.import_id, status=imports.IMPORT_STATUS_CANCELLED)
+
+    def DownloadRejects(
+        self, request: imports.DownloadRejectsRequest, context: Context
+    ) -> Iterator[httpbody_pb2.HttpBody]:
+        yield httpbody_pb2.HttpBody(data=b"line,invoice,reason\r\n")
+        yield httpbody_pb2.HttpBody(data=b"3,C1,Quantity is missing\r\n")
+
+    def ListImportDemand(
+        self, request: imports.ListImportDemandRequest, context: Context
+    ) -> imports.ListImportDemandResponse:
+        first = int(request.page_token or 0)
+        page = self.demand[first : first + 2]
+        token = str(first + 2) if first + 2 < len(self.demand) else ""
+        return imports.ListImportDemandResponse(demand=page, next_page_token=token)
+
+
+@dataclass
+class FakeInventory(inventory_grpc.CatalogueServiceServicer, inventory_grpc.InventoryServiceServicer):
+    """A catalogue and its receipts, each kept by its key."""
+
+    products: dict[str, inventory.Product] = field(default_factory=dict)
+    receipts: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def PutProduct(self, request: inventory.PutProductRequest, context: Context) -> inventory.Product:
+        product = inventory.Product(
+            sku=request.sku, name=request.name, price=request.price, currency=request.currency,
+            supply=request.supply, active=request.active,
+        )  # fmt: skip
+        self.products[request.sku] = product
+        return product
+
+    def BatchPutProducts(
+        self, request: inventory.BatchPutProductsRequest, context: Context
+    ) -> inventory.BatchPutProductsResponse:
+        products = [self.PutProduct(product, context) for product in request.products]
+        return inventory.BatchPutProductsResponse(products=products)
+
+    def BatchGetProducts(
+        self, request: inventory.BatchGetProductsRequest, context: Context
+    ) -> inventory.BatchGetProductsResponse:
+        found = [self.products[sku] for sku in request.skus if sku in self.products]
+        return inventory.BatchGetProductsResponse(products=found)
+
+    def ListProducts(self, request: inventory.ListProductsRequest, context: Context) -> inventory.ListProductsResponse:
+        return inventory.ListProductsResponse(products=list(self.products.values())[: request.page_size])
+
+    def ReceiveStock(self, request: inventory.ReceiveStockRequest, context: Context) -> inventory.StockChange:
+        self.receipts[request.sku, request.idempotency_key] = request.quantity
+        stock = inventory.Stock(sku=request.sku, on_hand=request.quantity, available=request.quantity)
+        return inventory.StockChange(sku=request.sku, quantity_delta=request.quantity, stock=stock)
+
+    def BatchReceiveStock(
+        self, request: inventory.BatchReceiveStockRequest, context: Context
+    ) -> inventory.BatchReceiveStockResponse:
+        new = {(receipt.sku, receipt.idempotency_key): receipt.quantity for receipt in request.receipts}
+        received = len(new.keys() - self.receipts.keys())
+        self.receipts |= new
+        return inventory.BatchReceiveStockResponse(received=received, repeated_receipts=len(new) - received)
+
+
+@dataclass
+class FakeOperations(operations_grpc.OperationsServiceServicer):
+    """One dead letter."""
+
+    asked: list[Message] = field(default_factory=list)
+
+    def ListDeadLetters(
+        self, request: operations.ListDeadLettersRequest, context: Context
+    ) -> operations.ListDeadLettersResponse:
+        self.asked.append(request)
+        letter = operations.DeadLetter(id="letter-1", service="orders", error="poison")
+        return operations.ListDeadLettersResponse(dead_letters=[letter])
+
+    def ReplayDeadLetters(
+        self, request: operations.ReplayDeadLettersRequest, context: Context
+    ) -> operations.ReplayDeadLettersResponse:
+        self.asked.append(request)
+        return operations.ReplayDeadLettersResponse(matched=1, replayed=1)
+
+
+@dataclass
+class FakeServices:
+    """All of them on one port."""
+
+    orders: FakeOrders = field(default_factory=FakeOrders)
+    imports: FakeImports = field(default_factory=FakeImports)
+    inventory: FakeInventory = field(default_factory=FakeInventory)
+    operations: FakeOperations = field(default_factory=FakeOperations)
+
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        """Serve; yields the address."""
+        server = grpc.server(ThreadPoolExecutor(4))
+        orders_grpc.add_OrderServiceServicer_to_server(self.orders, server)
+        reports_grpc.add_ReportServiceServicer_to_server(self.orders, server)
+        imports_grpc.add_ImportServiceServicer_to_server(self.imports, server)
+        inventory_grpc.add_CatalogueServiceServicer_to_server(self.inventory, server)
+        inventory_grpc.add_InventoryServiceServicer_to_server(self.inventory, server)
+        operations_grpc.add_OperationsServiceServicer_to_server(self.operations, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            server.stop(None).wait()
+
+
+VALIDATION = (code_pb2.INVALID_ARGUMENT, "validation_error", "the request is not valid")
+UNUSABLE = (code_pb2.INVALID_ARGUMENT, "unusable_file", "The file is empty.")
+TOO_LARGE = (code_pb2.OUT_OF_RANGE, "payload_too_large", "The file is larger than 10 bytes (IMPORT_MAX_BYTES).")
+NOT_FOUND = (code_pb2.NOT_FOUND, "not_found", "there is no such order")
