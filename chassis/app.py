@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from protos.operations.v1.operations_pb2_grpc import add_OperationsServiceServicer_to_server
-
 from chassis import inbox
 from chassis.batcher import CommandFunction, Writer
 from chassis.calls import Calls
@@ -24,6 +22,7 @@ from chassis.outbox import Relay
 from chassis.redis import Feed, async_client
 from chassis.server import AddToServer, Server
 from chassis.settings import ServiceSettings
+from protos.operations.v1.operations_pb2_grpc import add_OperationsServiceServicer_to_server
 
 Hook = Callable[[], Awaitable[None]]
 

@@ -119,8 +119,8 @@ class Health:
 
     @property
     def is_ready(self) -> bool:
-        """Whether this process can do what it is for."""
-        return self._is_started and all(self._up.get(name) for name in self._needed)
+        """Whether this process can do what it is for; always, where it needs nothing to be of use later."""
+        return not self._needed or (self._is_started and all(self._up.get(name) for name in self._needed))
 
     async def _ask(self, name: str, check: Check) -> None:
         try:

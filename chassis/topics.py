@@ -14,7 +14,7 @@ from chassis.logs import configure_logs
 from chassis.settings import bootstrap_servers, broker_addresses, load_settings, port_offset, settings_table
 
 _DAY_MS: Final = 24 * 3_600_000
-_PATIENCE_MS: Final = 15_000
+_PATIENCE_MS: Final = 5_000
 
 
 @dataclass(frozen=True)

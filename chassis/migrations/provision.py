@@ -20,7 +20,7 @@ def provision(context: str, url: str, owner_url: str) -> None:
     """
     target, owner = make_url(url), make_url(owner_url)
     _make_database(owner, target)
-    with psycopg.connect(_dsn(owner.set(database=target.database)), connect_timeout=5) as connection:
+    with _connect(owner.set(database=target.database)) as connection:
         connection.execute(_LOCK)
         role = target.username or context
         if role != connection.info.user:
@@ -30,12 +30,14 @@ def provision(context: str, url: str, owner_url: str) -> None:
     log.info("role and schema are there", schema=context, role=role, database=target.database)
 
 
-def _dsn(url: URL) -> str:
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+def _connect(url: URL, *, autocommit: bool = False) -> psycopg.Connection[Any]:
+    # Not as text: what a password may contain, a URL may not.
+    told: dict[str, Any] = {**url.query, **url.translate_connect_args(username="user", database="dbname")}
+    return psycopg.connect(**{"connect_timeout": 5} | told, autocommit=autocommit)
 
 
 def _make_database(owner: URL, target: URL) -> None:
-    with psycopg.connect(_dsn(owner), autocommit=True, connect_timeout=5) as connection:
+    with _connect(owner, autocommit=True) as connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [target.database]).fetchone():
             return
         statement = sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0")
