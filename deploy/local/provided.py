@@ -27,9 +27,9 @@ class Provided:
     def answers(self) -> bool:
         return ANSWERS[self.part](self.address)
 
-    def require(self) -> None:
+    def require(self, seconds: float = SECONDS) -> None:
         """Raises CannotStart when nothing answers there."""
-        if not wait_until(self.answers, SECONDS, every=0.5):
+        if not wait_until(self.answers, seconds, every=0.5):
             setting = SETTINGS[self.part]
             raise CannotStart(
                 f"{setting} names {self}, but no {self.part} answers there. Start it, correct {setting},"

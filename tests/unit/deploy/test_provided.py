@@ -2,7 +2,6 @@
 
 import pytest
 
-from deploy.local import provided
 from deploy.local.ports import free_offset
 from deploy.local.provided import Provided, provided_by
 from deploy.local.refusals import CannotStart
@@ -26,14 +25,11 @@ def test_an_address_is_shown_without_its_password() -> None:
         ("kafka", "KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:{}"),
     ],
 )
-def test_what_does_not_answer_is_told_in_a_sentence(
-    part: str, setting: str, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(provided, "SECONDS", 0.0)
+def test_what_does_not_answer_is_told_in_a_sentence(part: str, setting: str, address: str) -> None:
     nobody_there = address.format(8080 + free_offset())
 
     with pytest.raises(CannotStart) as refusal:
-        Provided(part, nobody_there).require()
+        Provided(part, nobody_there).require(seconds=0)
 
     told = str(refusal.value)
     assert told.startswith(f"{setting} names ")
