@@ -123,6 +123,8 @@ class Calls(Generic[O]):
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._begin_to_stop)
             self._ended.wait(timeout=self._lease_seconds)
+        elif not self._loop.is_closed():
+            self._loop.close()
 
     def add(self, connection: Connection, calls: Sequence[NewCall]) -> list[Call]:
         """Write calls; those due now are leased to this process and must be handed to `dispatch` after the commit.

@@ -17,7 +17,8 @@ from payment_service.domain import Answer, Asked, NotSent, Policy, ProviderTroub
 from payment_service.ports import PaymentProvider
 from payment_service.repository import CONTEXT, Loaded, Payments
 
-_MARGIN_SECONDS: Final = 5.0
+_MARGIN: Final = 1.5
+"""A call is sent within this many time-outs after its lease was taken, or not at all."""
 _DONE: Final = Done()
 
 log = get_logger(__name__)
@@ -40,7 +41,7 @@ class ProviderCalls:
         self._policy = policy
         self._timeout = policy.timeout.total_seconds()
         # Who finds a lease run out may trust that nothing was sent for as long as an answer may take.
-        self._send_within = self._timeout + _MARGIN_SECONDS
+        self._send_within = self._timeout * _MARGIN
         self._wake_relay = wake_relay
         self._saved: dict[str, Loaded] = {}
         self.engine: Calls[Asked | None] = Calls(
@@ -139,6 +140,7 @@ class ProviderCalls:
         self._saved[what] = loaded
 
     def _recorded(self) -> None:
+        failpoint("payments.record.after_commit")
         saved, self._saved = self._saved, {}
         for loaded in saved.values():
             self.payments.committed(loaded)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from chassis.database import rows_of
 from chassis.errors import NotFound
 from payment_service.domain import Payment
-from payment_service.repository import COLUMNS, payment_of
+from payment_service.tables import COLUMNS, payment_of
 
 
 class PaymentNotFound(NotFound):

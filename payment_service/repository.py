@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-import orjson
 from sqlalchemy import Connection, Row
 
 from chassis import clock
@@ -16,18 +15,14 @@ from chassis.failpoints import failpoint
 from chassis.metrics import counter
 from chassis.outbox import tell
 from payment_service import domain, wire
-from payment_service.domain import Attempt, Fact, Payment, Question, Status
+from payment_service.domain import Fact, Payment, Status
+from payment_service.tables import COLUMNS, attempts_json, payment_of
 
 CONTEXT: Final = "payments"
 TOPIC: Final = "payments.events"
 _AT_HAND: Final = 10_000
 """Payments kept in memory between intent and answer, at most."""
 
-COLUMNS: Final = """
-    order_id, id, status, amount_minor, currency, payment_method, reserved_until, created_at, captured_minor,
-    refunded_minor, provider_reference, decline_code, decline_reason, attempts, unknown_steps, next_try_at,
-    is_start_told, is_void_requested, is_voiding, version, updated_at
-"""
 _LOAD: Final = f"""
 SELECT {COLUMNS} FROM payments WHERE order_id = ANY(CAST(:order_ids AS uuid[])) ORDER BY order_id FOR UPDATE
 """
@@ -131,47 +126,6 @@ class Payments:
         self._calls.dispatch(loaded.calls)
 
 
-def payment_of(row: Row[Any]) -> Payment:
-    """The payment in a row of COLUMNS."""
-    return Payment(
-        order_id=row.order_id,
-        id=row.id,
-        status=Status(row.status),
-        amount_minor=row.amount_minor,
-        currency=row.currency,
-        payment_method=row.payment_method,
-        reserved_until=row.reserved_until,
-        created_at=row.created_at,
-        captured_minor=row.captured_minor,
-        refunded_minor=row.refunded_minor,
-        provider_reference=row.provider_reference,
-        decline_code=row.decline_code,
-        decline_reason=row.decline_reason,
-        attempts=[_attempt_of(attempt) for attempt in row.attempts],
-        unknown_steps=row.unknown_steps,
-        next_try_at=row.next_try_at,
-        is_start_told=row.is_start_told,
-        is_void_requested=row.is_void_requested,
-        is_voiding=row.is_voiding,
-        version=row.version,
-    )
-
-
-def _attempt_of(stored: dict[str, Any]) -> Attempt:
-    ended_at = stored["ended_at"]
-    return Attempt(
-        Question(stored["kind"]),
-        datetime.fromisoformat(stored["started_at"]),
-        None if ended_at is None else datetime.fromisoformat(ended_at),
-        stored["outcome"],
-        stored["detail"],
-    )
-
-
-def _attempts_json(payment: Payment) -> str:
-    return orjson.dumps(payment.attempts).decode()
-
-
 def _read(connection: Connection, order_ids: Sequence[str]) -> dict[str, Payment]:
     if not order_ids:
         return {}
@@ -191,7 +145,7 @@ def _insert(connection: Connection, payments: Sequence[Payment]) -> None:
         currencies=[payment.currency for payment in payments],
         methods=[payment.payment_method for payment in payments],
         reserved_untils=[payment.reserved_until for payment in payments],
-        attempts=[_attempts_json(payment) for payment in payments],
+        attempts=[attempts_json(payment) for payment in payments],
         created_ats=[payment.created_at for payment in payments],
     )
     _demand_all(written, payments)
@@ -212,7 +166,7 @@ def _update(connection: Connection, payments: Sequence[Payment], at: datetime) -
         provider_references=[payment.provider_reference for payment in payments],
         decline_codes=[payment.decline_code for payment in payments],
         decline_reasons=[payment.decline_reason for payment in payments],
-        attempts=[_attempts_json(payment) for payment in payments],
+        attempts=[attempts_json(payment) for payment in payments],
         unknown_steps=[payment.unknown_steps for payment in payments],
         next_try_ats=[payment.next_try_at for payment in payments],
         start_told=[payment.is_start_told for payment in payments],

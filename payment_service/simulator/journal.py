@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Row
 
 from chassis.database import Database, rows_of
+from chassis.failpoints import failpoint
 from payment_service.simulator.scenarios import Chances, Plan, depends_on_earlier_requests, plan_of
 
 SCHEMA: Final = "payments_simulator"
@@ -63,7 +64,9 @@ class Journal:
 
     def answer(self, requests: Sequence[Request]) -> list[Told]:
         """What each request is told, in their order. Raises DatabaseAway: then nobody knows what was written."""
-        return self._database.write(lambda connection: self._answer(connection, requests))
+        told = self._database.write(lambda connection: self._answer(connection, requests))
+        failpoint("payments_simulator.after_commit")
+        return told
 
     def _answer(self, connection: Connection, requests: Sequence[Request]) -> list[Told]:
         charges = [request for request in requests if isinstance(request, Charge)]
@@ -73,6 +76,7 @@ class Journal:
             others = [request for request in requests if not isinstance(request, Charge)]
             entries = _entries(connection, [request.key for request in others])
             told |= {request: _found(entries.get(request.key)) for request in others}
+        failpoint("payments_simulator.before_commit")
         return [told[request] for request in requests]
 
     def _charge(self, connection: Connection, charges: Sequence[Charge]) -> dict[Request, Told]:
