@@ -10,25 +10,36 @@ SECONDS = 2.0
 API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)  # size, api key, version, correlation, no client id
 
 
-def postgres_answers(url: str) -> bool:
+def postgres_complaint(url: str) -> str | None:
+    """Why nobody can work with this database, or None when one can."""
     import psycopg
 
     try:
         with psycopg.connect(url, connect_timeout=2) as connection:
             connection.execute("SELECT 1")
-    except psycopg.OperationalError:
-        return False
-    return True
+    except psycopg.Error as error:
+        return str(error)
+    return None
 
 
-def redis_answers(url: str) -> bool:
+def postgres_answers(url: str) -> bool:
+    return postgres_complaint(url) is None
+
+
+def redis_complaint(url: str) -> str | None:
+    """Why nobody can work with this Redis, or None when one can."""
     import redis
 
     try:
         with closing(redis.Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)) as client:
-            return bool(client.ping())
-    except (redis.RedisError, OSError):
-        return False
+            client.ping()
+    except (redis.RedisError, OSError, ValueError) as error:
+        return str(error)
+    return None
+
+
+def redis_answers(url: str) -> bool:
+    return redis_complaint(url) is None
 
 
 def kafka_answers(servers: str) -> bool:
@@ -46,16 +57,18 @@ def broker_speaks(server: str) -> bool:
         return False
 
 
-def accepts_connections(servers: str) -> bool:
-    """For brokers that others provide, whose first words may have to be a TLS or SASL handshake."""
+def connection_complaint(servers: str) -> str | None:
+    """For brokers that others provide, whose first words may have to be a TLS or SASL handshake: one must be there."""
+    complaint = "no server is named"
     for server in servers.split(","):
         host, _, port = server.strip().rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), SECONDS).close()
-        except (OSError, ValueError):
-            continue
-        return True
-    return False
+        except (OSError, ValueError) as error:
+            complaint = f"{server}: {error}"
+        else:
+            return None
+    return complaint
 
 
 def grpc_answers(address: str) -> bool:

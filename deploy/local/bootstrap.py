@@ -123,4 +123,7 @@ def announced(what: str) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the next start goes on from here")

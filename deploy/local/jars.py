@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -77,7 +78,7 @@ def fetch_one(context: "MavenContext", jar: Jar, folder: Path) -> None:
         found = Path(context.create_dependency(jar.coordinate).artifact.resolve())
     except (RuntimeError, requests.RequestException) as error:
         raise CannotStart(
-            f"{jar.coordinate} could not be fetched from {', '.join(context.remote_repos.values())} ({error})."
+            f"{jar.coordinate} could not be fetched from {', '.join(context.remote_repos.values())} ({shorten(str(error), 200)})."
             " Check the connection or the mirror in ~/.m2/settings.xml, or name a broker of your own:"
             " KAFKA_BOOTSTRAP_SERVERS=host:port."
         ) from error

@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from textwrap import shorten
 from urllib.parse import urlsplit
 
-from deploy.local.answers import accepts_connections, postgres_answers, redis_answers
+from deploy.local.answers import connection_complaint, postgres_complaint, redis_complaint
 from deploy.local.refusals import CannotStart
 from deploy.local.waiting import wait_until
 
 SECONDS = 10.0
 SETTINGS = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL", "kafka": "KAFKA_BOOTSTRAP_SERVERS"}
-ANSWERS: Mapping[str, Callable[[str], bool]] = {
-    "postgres": postgres_answers,
-    "valkey": redis_answers,
-    "kafka": accepts_connections,
+COMPLAINTS: Mapping[str, Callable[[str], str | None]] = {
+    "postgres": postgres_complaint,
+    "valkey": redis_complaint,
+    "kafka": connection_complaint,
 }
 
 
@@ -25,16 +26,19 @@ class Provided:
     address: str
 
     def answers(self) -> bool:
-        return ANSWERS[self.part](self.address)
+        return COMPLAINTS[self.part](self.address) is None
 
     def require(self, seconds: float = SECONDS) -> None:
         """Raises CannotStart when nothing answers there."""
         if not wait_until(self.answers, seconds, every=0.5):
             setting = SETTINGS[self.part]
             raise CannotStart(
-                f"{setting} names {self}, but no {self.part} answers there. Start it, correct {setting},"
-                f" or unset {setting} to have one started here."
+                f"{setting} names {self}, but {self.part} does not answer there ({self._complaint()})."
+                f" Start it, correct {setting}, or unset {setting} to have one started here."
             )
+
+    def _complaint(self) -> str:
+        return shorten(COMPLAINTS[self.part](self.address) or "too slow", 200, placeholder=" …")
 
     def __str__(self) -> str:
         parts = urlsplit(self.address)

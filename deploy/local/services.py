@@ -25,7 +25,9 @@ class Service:
 
     def command(self, place: Place, environment: Mapping[str, str], *arguments: str) -> Command:
         run = (sys.executable, "-m", self.name, *arguments)
-        return Command(self.name, run, place.log_of(self.name), environment={**inherited(), **environment})
+        return Command(
+            " ".join((self.name, *arguments)), run, place.log_of(self.name), environment={**inherited(), **environment}
+        )
 
     def answering_at(self, place: Place) -> Callable[[], bool]:
         address = place.address(self.face)
