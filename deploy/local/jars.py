@@ -77,8 +77,9 @@ def fetch_one(context: "MavenContext", jar: Jar, folder: Path) -> None:
     try:
         found = Path(context.create_dependency(jar.coordinate).artifact.resolve())
     except (RuntimeError, requests.RequestException) as error:
+        repositories = ", ".join(context.remote_repos.values())
         raise CannotStart(
-            f"{jar.coordinate} could not be fetched from {', '.join(context.remote_repos.values())} ({shorten(str(error), 200)})."
+            f"{jar.coordinate} could not be fetched from {repositories} ({shorten(str(error), 200)})."
             " Check the connection or the mirror in ~/.m2/settings.xml, or name a broker of your own:"
             " KAFKA_BOOTSTRAP_SERVERS=host:port."
         ) from error
