@@ -75,7 +75,7 @@ def list_orders(
     orders = session.client.orders
     request = pb.ListOrdersRequest(
         customer_id=customer,
-        status=pb.OrderStatus.Value(f"ORDER_STATUS_{status}") if status else pb.ORDER_STATUS_UNSPECIFIED,
+        status=f"ORDER_STATUS_{status or 'UNSPECIFIED'}",
         placed_after=placed_after,
         placed_before=placed_before,
     )
@@ -128,7 +128,7 @@ def place(
         customer_id=customer,
         idempotency_key=key or str(uuid4()),
         items=items,
-        stock_policy=pb.StockPolicy.Value(f"STOCK_POLICY_{policy}"),
+        stock_policy=f"STOCK_POLICY_{policy}",
         payment_method=payment_method,
         expected_total=expected_total,
         external_ref=external_ref,

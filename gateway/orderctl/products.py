@@ -67,7 +67,7 @@ def put(
         name=name,
         price=price,
         currency=currency,
-        supply=pb.Supply.Value(f"SUPPLY_{supply}"),
+        supply=f"SUPPLY_{supply}",
         supplier=supplier,
         supplier_scenario=scenario,
         active=active,

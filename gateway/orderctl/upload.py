@@ -14,6 +14,7 @@ from protos.orders.v1 import imports_pb2 as pb
 CHUNK_BYTES: Final = 256 << 10
 UPLOAD_SECONDS: Final = 6 * 3600.0
 LOOK_EVERY_SECONDS: Final = 0.1
+AGAIN_AFTER_SECONDS: Final = 1.0
 PATIENCE_SECONDS: Final = 60.0
 """How long a service may be away while an import is waited for."""
 
@@ -30,8 +31,24 @@ def source_of(file: Path) -> str:
 
 
 def upload(client: Client, output: Output, file: Path, source: str, *, dry_run: bool) -> pb.Import:
-    """Hand the whole file over. Raises CallFailed when it is refused, or when the service went away."""
+    """Hand the whole file over, once more when the service went away meanwhile: a file taken twice is placed once.
+
+    Raises CallFailed when it is refused, or when the service is not there.
+    """
+    imports = client.imports
+    imports.ask(imports.rpc.ListImports, pb.ListImportsRequest(page_size=1))  # who is not there at all is told at once
     spec = pb.ImportSpec(source=source, dry_run=dry_run, gzip=file.name.endswith(".gz"))
+    tries_until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return _upload(client, output, file, spec)
+        except CallFailed as failed:
+            if not failed.may_come_back or time.monotonic() > tries_until:
+                raise
+        time.sleep(AGAIN_AFTER_SECONDS)
+
+
+def _upload(client: Client, output: Output, file: Path, spec: pb.ImportSpec) -> pb.Import:
     imports = client.imports
     with file.open("rb") as stream, output.progress(DownloadColumn()) as progress:
         task = progress.add_task("taking the file", total=file.stat().st_size)
@@ -59,7 +76,7 @@ def until_ended(client: Client, found: pb.Import, told: Callable[[pb.Import], No
 
 
 def _until(
-    client: Client, found: pb.Import, statuses: frozenset[pb.ImportStatus.ValueType], told: Callable[[pb.Import], None]
+    client: Client, found: pb.Import, statuses: frozenset[pb.ImportStatus], told: Callable[[pb.Import], None]
 ) -> pb.Import:
     """Asks again and again, and bears a service that is restarted meanwhile. Raises CallFailed when it stays away."""
     imports = client.imports

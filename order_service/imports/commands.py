@@ -12,6 +12,7 @@ from chassis import clock, ids, tracing
 from chassis.database import Database
 from chassis.errors import Refusal
 from chassis.failpoints import failpoint
+from order_service.domain import Line
 from order_service.imports import repository
 from order_service.imports.adapters.csv_file import rows_of_file
 from order_service.imports.domain import (
@@ -22,7 +23,6 @@ from order_service.imports.domain import (
     ImportNotResumable,
     ImportSpec,
     ImportStatus,
-    OrderLine,
     StagedRow,
     UnusableFile,
     UploadBrokeOff,
@@ -111,10 +111,10 @@ def check_next(database: Database, catalogue: Catalogue, import_id: str) -> bool
 
 def _next_range(connection: Connection, import_id: str) -> _Range:
     found = repository.find(connection, import_id)
-    up_to = repository.range_end(connection, import_id, CHECK_ROWS)
+    up_to = repository.range_end(connection, found, CHECK_ROWS)
     if up_to is None:
         return _Range(found.checked_up_to, None, {})
-    rows = repository.unchecked_rows(connection, import_id, up_to)
+    rows = repository.unchecked_rows(connection, found, up_to)
     return _Range(found.checked_up_to, up_to, {invoice: judge_invoice(invoice, group) for invoice, group in rows})
 
 
@@ -140,9 +140,9 @@ def _check(connection: Connection, import_id: str, some: _Range, active: Mapping
     )  # fmt: skip
 
 
-def _demand(judged: Mapping[str, AcceptedInvoice | str]) -> Mapping[str, OrderLine]:
+def _demand(judged: Mapping[str, AcceptedInvoice | str]) -> Mapping[str, Line]:
     """Pieces by SKU of all that the file's own rules accept, whether the products exist yet or not."""
-    demand: dict[str, OrderLine] = {}
+    demand: dict[str, Line] = {}
     for found in judged.values():
         for line in found.lines if isinstance(found, AcceptedInvoice) else ():
             before = demand.get(line.sku)

@@ -14,6 +14,7 @@ import orjson
 
 from chassis.errors import Refusal
 from chassis.money import MAX_MINOR, exponent
+from order_service.domain import Line
 
 COLUMNS: Final = (
     "InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country",
@@ -102,20 +103,11 @@ class StagedRow(NamedTuple):
     sku: str
     name: str
     quantity: int | None
-    unit_price: int | None
+    unit_price_minor: int | None
     placed_at: datetime | None
     customer_id: str
     country: str
     reason: str | None
-
-
-class OrderLine(NamedTuple):
-    """One line of an order, at the file's own price in minor units."""
-
-    sku: str
-    name: str
-    quantity: int
-    unit_price: int
 
 
 def read_row(line: int, cells: list[str], currency: str) -> StagedRow:
@@ -194,7 +186,7 @@ class ImportedOrder:
     customer_id: str
     country: str
     placed_at: datetime
-    lines: Sequence[OrderLine]
+    lines: Sequence[Line]
     fingerprint: str
 
 
@@ -210,9 +202,9 @@ class AcceptedInvoice:
     fingerprint: str
 
     @property
-    def lines(self) -> list[OrderLine]:
+    def lines(self) -> list[Line]:
         """What is ordered, in the order of the file."""
-        return [OrderLine(row.sku, row.name, row.quantity or 0, row.unit_price or 0) for row in self.rows]
+        return [Line(row.sku, row.name, row.quantity or 0, row.unit_price_minor or 0) for row in self.rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +234,7 @@ def judge_invoice(invoice: str, rows: Sequence[StagedRow]) -> AcceptedInvoice | 
         return f"the invoice has more than {MAX_LINES:,} lines"
     if any(row.customer_id != rows[0].customer_id for row in rows):
         return "the invoice names more than one customer"
-    total = sum((row.quantity or 0) * (row.unit_price or 0) for row in rows)
+    total = sum((row.quantity or 0) * (row.unit_price_minor or 0) for row in rows)
     if not 0 < total <= MAX_MINOR:
         return "the invoice comes to 0" if total == 0 else "the invoice comes to more than can be booked"
     placed_at = min(row.placed_at for row in rows if row.placed_at is not None)
@@ -284,7 +276,7 @@ def because_of_line(line: int) -> str:
 def fingerprint_of(rows: Sequence[StagedRow]) -> str:
     """Equal for equal content, in whatever order the rows stand in the file."""
     content = sorted(
-        (row.sku, row.quantity, row.unit_price, row.name, str(row.placed_at), row.customer_id, row.country)
+        (row.sku, row.quantity, row.unit_price_minor, row.name, str(row.placed_at), row.customer_id, row.country)
         for row in rows
     )
     return sha256(orjson.dumps(content)).hexdigest()

@@ -1,7 +1,7 @@
 """What makes imports go on by themselves: a step of each, again and again, by one instance at a time."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Final
 
 from chassis import clock
@@ -19,6 +19,9 @@ _PASS_SECONDS: Final = 0.5
 TIDY_EVERY_SECONDS: Final = 60.0
 
 
+_UnderWay = tuple[str, ImportStatus]
+
+
 class ImportProgress:
     """Takes the imports that are under way a few steps further, each in its turn."""
 
@@ -29,6 +32,7 @@ class ImportProgress:
         self._in_flight = in_flight
         self._awake = threading.Event()
         self._look_at = 0.0
+        self._turn = 0
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -49,20 +53,23 @@ class ImportProgress:
         self._awake.clear()
         self._look_at = clock.monotonic() + LOOK_EVERY_SECONDS
         until = clock.monotonic() + _PASS_SECONDS
-        while steps := self._steps():
-            self._awake.set()
-            has_moved = [step() for step in steps]
+        while under_way := self._database.read(queries.under_way):
+            has_moved = [self._step(*found) for found in self._in_turn(under_way)]
             if not any(has_moved) or clock.monotonic() > until:
-                return
+                break
+        if under_way:
+            self._awake.set()
 
-    def _steps(self) -> list[Callable[[], bool]]:
-        return [self._step(import_id, status) for import_id, status in self._database.read(queries.under_way)]
+    def _in_turn(self, under_way: Sequence[_UnderWay]) -> Sequence[_UnderWay]:
+        """Another one first each time: an import that cannot go on does not hold up the others."""
+        self._turn = (self._turn + 1) % len(under_way)
+        return [*under_way[self._turn :], *under_way[: self._turn]]
 
-    def _step(self, import_id: str, status: ImportStatus) -> Callable[[], bool]:
+    def _step(self, import_id: str, status: ImportStatus) -> bool:
         match status:
             case ImportStatus.CHECKING:
-                return lambda: commands.check_next(self._database, self._catalogue, import_id)
+                return commands.check_next(self._database, self._catalogue, import_id)
             case ImportStatus.PLACING:
-                return lambda: commands.place_next(self._database, self._orders, import_id, self._in_flight)
+                return commands.place_next(self._database, self._orders, import_id, self._in_flight)
             case _:
-                return lambda: commands.settle(self._database, import_id)
+                return commands.settle(self._database, import_id)

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Row
 from chassis import ids
 from chassis.database import rows_of
 from chassis.errors import NotFound, ValidationFailed
-from order_service.imports.domain import UNDER_WAY, ImportStatus, NotADryRun, OrderLine
+from order_service.domain import Line
+from order_service.imports.domain import UNDER_WAY, ImportStatus, NotADryRun
 
 REJECTS_A_PIECE: Final = 5_000
 _FIELDS: Final = (
@@ -100,18 +101,18 @@ def rejects(connection: Connection, import_id: str, after: int) -> Sequence[Row[
     )  # fmt: skip
 
 
-def demand(connection: Connection, import_id: str, page_size: int, page_token: str) -> tuple[list[OrderLine], str, str]:
+def demand(connection: Connection, import_id: str, page_size: int, page_token: str) -> tuple[list[Line], str, str]:
     """A page of what a dry run's orders need, by SKU; the next page's token (empty: none); the currency."""
     found = get_import(connection, import_id)
     if found.status is not ImportStatus.CHECKED:
         raise NotADryRun(f"import {import_id} is not a dry run that was checked, but {found.status}")
     rows = rows_of(
         connection,
-        "SELECT sku, name, quantity, unit_price FROM import_demand WHERE import_id = :id AND sku > :after"
+        "SELECT sku, name, quantity, unit_price_minor FROM import_demand WHERE import_id = :id AND sku > :after"
         " ORDER BY sku LIMIT :size",
         id=import_id, after=page_token, size=page_size + 1,
     )  # fmt: skip
-    lines = [OrderLine._make(row) for row in rows[:page_size]]
+    lines = [Line._make(row) for row in rows[:page_size]]
     return lines, lines[-1].sku if len(rows) > page_size else "", found.currency
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from chassis import clock
 from chassis.database import rows_of, run_sql
 from chassis.errors import NotFound
+from order_service.domain import Line
 from order_service.imports.domain import (
     MAX_LINES,
     AcceptedInvoice,
@@ -20,7 +21,6 @@ from order_service.imports.domain import (
     ImportedOrder,
     ImportSpec,
     ImportStatus,
-    OrderLine,
     StagedRow,
 )
 
@@ -57,13 +57,13 @@ FROM unnest(CAST(:invoices AS text[]), CAST(:order_ids AS uuid[]), CAST(:fingerp
 ON CONFLICT (source, invoice) DO NOTHING
 """
 _INVOICE_AT: Final = """
-SELECT invoice FROM import_rows WHERE import_id = :id ORDER BY invoice OFFSET :rows LIMIT 1
+SELECT invoice FROM import_rows WHERE import_id = :id AND invoice >= :first ORDER BY invoice OFFSET :rows LIMIT 1
 """
-_LAST_INVOICE: Final = "SELECT max(invoice) AS invoice FROM import_rows WHERE import_id = :id"
+_LAST_INVOICE: Final = "SELECT max(invoice) AS invoice FROM import_rows WHERE import_id = :id AND invoice >= :first"
 _UNCHECKED: Final = f"""
 SELECT {", ".join(StagedRow._fields)}
 FROM (SELECT *, row_number() OVER (PARTITION BY invoice ORDER BY line) AS place
-      FROM import_rows WHERE import_id = :id AND invoice <= :up_to) AS staged
+      FROM import_rows WHERE import_id = :id AND invoice BETWEEN :first AND :up_to) AS staged
 WHERE place <= :enough ORDER BY invoice, line
 """
 _INSERT_ORDERS: Final = """
@@ -88,12 +88,12 @@ WITH verdict AS (
 SELECT count(*) AS rows FROM added
 """
 _ADD_DEMAND: Final = """
-INSERT INTO import_demand AS demand (import_id, sku, name, quantity, unit_price)
+INSERT INTO import_demand AS demand (import_id, sku, name, quantity, unit_price_minor)
 SELECT CAST(:id AS uuid), new.*
 FROM unnest(CAST(:skus AS text[]), CAST(:names AS text[]), CAST(:quantities AS bigint[]),
             CAST(:prices AS bigint[])) AS new
 ON CONFLICT (import_id, sku) DO UPDATE
-SET quantity = demand.quantity + excluded.quantity, name = excluded.name, unit_price = excluded.unit_price
+SET quantity = demand.quantity + excluded.quantity, name = excluded.name, unit_price_minor = excluded.unit_price_minor
 """
 _COUNT_CHECKED: Final = """
 UPDATE imports SET checked_up_to = :up_to, touched_at = :now, orders = orders + :orders,
@@ -236,19 +236,26 @@ def add_identities(connection: Connection, source: str, placed: Mapping[str, Ide
     )
 
 
-def range_end(connection: Connection, import_id: str, rows: int) -> str | None:
+def range_end(connection: Connection, found: FoundImport, rows: int) -> str | None:
     """The last invoice of the next `rows` unchecked rows or so, for none is torn apart; None when all are checked."""
-    at = rows_of(connection, _INVOICE_AT, id=import_id, rows=rows)
-    last = at or rows_of(connection, _LAST_INVOICE, id=import_id)
+    first = _first_unchecked(found)
+    at = rows_of(connection, _INVOICE_AT, id=found.id, first=first, rows=rows)
+    last = at or rows_of(connection, _LAST_INVOICE, id=found.id, first=first)
     invoice: str | None = last[0].invoice
     return invoice
 
 
-def unchecked_rows(connection: Connection, import_id: str, up_to: str) -> Iterator[tuple[str, list[StagedRow]]]:
+def unchecked_rows(connection: Connection, found: FoundImport, up_to: str) -> Iterator[tuple[str, list[StagedRow]]]:
     """The staged rows up to invoice `up_to`, by invoice; of none more than it takes to see that there are too many."""
-    rows = rows_of(connection, _UNCHECKED, id=import_id, up_to=up_to, enough=MAX_LINES + 1)
+    first = _first_unchecked(found)
+    rows = rows_of(connection, _UNCHECKED, id=found.id, first=first, up_to=up_to, enough=MAX_LINES + 1)
     for invoice, group in groupby(rows, key=attrgetter("invoice")):
         yield invoice, [StagedRow._make(row) for row in group]
+
+
+def _first_unchecked(found: FoundImport) -> str:
+    """A lower bound, lest queries wade through what was dropped; no invoice contains a control character."""
+    return "" if found.checked_up_to is None else f"{found.checked_up_to}\x01"
 
 
 def add_orders(
@@ -295,7 +302,7 @@ def add_rejects(
     return int(added[0].rows)
 
 
-def add_demand(connection: Connection, import_id: str, demand: Mapping[str, OrderLine]) -> None:
+def add_demand(connection: Connection, import_id: str, demand: Mapping[str, Line]) -> None:
     """What a dry run's orders need, by SKU, on top of what was added before; the latest name and price stay."""
     lines = demand.values()
     run_sql(
@@ -305,7 +312,7 @@ def add_demand(connection: Connection, import_id: str, demand: Mapping[str, Orde
         skus=list(demand),
         names=[line.name for line in lines],
         quantities=[line.quantity for line in lines],
-        prices=[line.unit_price for line in lines],
+        prices=[line.unit_price_minor for line in lines],
     )
 
 
@@ -327,7 +334,7 @@ def next_to_place(connection: Connection, import_id: str, orders: int, lines: in
             customer_id=row.customer_id,
             country=row.country,
             placed_at=row.placed_at,
-            lines=[OrderLine(*line[:-1]) for line in row.lines],
+            lines=[Line(*line[:-1]) for line in row.lines],
             fingerprint=row.fingerprint,
         )
         for row in rows

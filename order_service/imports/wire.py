@@ -11,7 +11,8 @@ from google.api import httpbody_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.money import format_amount
-from order_service.imports.domain import ImportSpec, OrderLine
+from order_service.domain import Line
+from order_service.imports.domain import ImportSpec
 from order_service.imports.queries import ImportView
 from protos.orders.v1 import imports_pb2 as pb
 
@@ -30,7 +31,7 @@ def import_to_proto(view: ImportView, now: datetime) -> pb.Import:
     message = pb.Import(
         id=view.id,
         source=view.source,
-        status=pb.ImportStatus.Value(f"IMPORT_STATUS_{view.status}"),
+        status=f"IMPORT_STATUS_{view.status}",
         dry_run=view.dry_run,
         rows=view.rows,
         orders=view.orders,
@@ -51,9 +52,9 @@ def import_to_proto(view: ImportView, now: datetime) -> pb.Import:
     return message
 
 
-def demand_to_proto(line: OrderLine, currency: str) -> pb.ImportDemand:
+def demand_to_proto(line: Line, currency: str) -> pb.ImportDemand:
     """What a file needs of one SKU."""
-    price = format_amount(line.unit_price, currency)
+    price = format_amount(line.unit_price_minor, currency)
     return pb.ImportDemand(sku=line.sku, name=line.name, unit_price=price, currency=currency, quantity=line.quantity)
 
 

@@ -40,7 +40,7 @@ _STATEMENTS = (
         sku text COLLATE "C" NOT NULL,
         name text NOT NULL,
         quantity bigint,
-        unit_price bigint,
+        unit_price_minor bigint,
         placed_at timestamptz,
         customer_id text NOT NULL,
         country text NOT NULL,
@@ -87,7 +87,7 @@ _STATEMENTS = (
         import_id uuid NOT NULL,
         sku text COLLATE "C" NOT NULL,
         name text NOT NULL,
-        unit_price bigint NOT NULL,
+        unit_price_minor bigint NOT NULL,
         quantity bigint NOT NULL,
         PRIMARY KEY (import_id, sku)
     )

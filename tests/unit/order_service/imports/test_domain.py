@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ from order_service.imports.domain import (
 GOOD = ["536365", "85123A", "WHITE HANGING HEART", "6", "2010-12-01 08:26:00", "2.55", "17850", "United Kingdom"]
 
 
-def a_row(**changes: object) -> StagedRow:
+def a_row(**changes: Any) -> StagedRow:
     return read_row(2, GOOD, "GBP")._replace(**changes)
 
 
@@ -33,7 +34,7 @@ def reason_of(place: int, cell: str) -> str | None:
     return read_row(2, [*GOOD[:place], cell, *GOOD[place + 1 :]], "GBP").reason
 
 
-def an_order(**changes: object) -> AcceptedInvoice:
+def an_order(**changes: Any) -> AcceptedInvoice:
     found = judge_invoice("536365", [a_row(**changes)])
     assert isinstance(found, AcceptedInvoice)
     return found
@@ -46,7 +47,7 @@ def test_a_good_row_is_read_whole() -> None:
         sku="85123A",
         name="WHITE HANGING HEART",
         quantity=6,
-        unit_price=255,
+        unit_price_minor=255,
         placed_at=datetime(2010, 12, 1, 8, 26, tzinfo=UTC),
         customer_id="17850",
         country="United Kingdom",
@@ -104,7 +105,7 @@ def test_a_line_without_description_is_called_by_its_sku() -> None:
 
 def test_texts_are_trimmed_and_composed() -> None:
     row = read_row(2, [" 1 ", " A ", "Cafe\u0301 ", " 6", GOOD[4], " 2.55 ", " c ", ""], "GBP")
-    assert (row.invoice, row.sku, row.name, row.quantity, row.unit_price, row.customer_id) == (
+    assert (row.invoice, row.sku, row.name, row.quantity, row.unit_price_minor, row.customer_id) == (
         "1", "A", "Caf\u00e9", 6, 255, "c",
     )  # fmt: skip
     assert row.reason is None
@@ -135,7 +136,9 @@ def test_no_row_however_odd_breaks_the_reader(cells: list[str]) -> None:
     row = read_row(2, cells, "GBP")
     texts = (row.invoice, row.sku, row.name, row.customer_id, row.country)
     assert not any(ord(character) < 32 or ord(character) == 127 for text in texts for character in text)
-    assert row.reason is not None or (row.quantity and row.unit_price is not None and row.placed_at and row.customer_id)
+    assert row.reason is not None or (
+        row.quantity and row.unit_price_minor is not None and row.placed_at and row.customer_id
+    )
 
 
 def test_an_invoice_with_one_bad_row_is_rejected_whole() -> None:
@@ -144,11 +147,11 @@ def test_an_invoice_with_one_bad_row_is_rejected_whole() -> None:
 
 
 def test_an_invoice_that_comes_to_nothing_is_rejected() -> None:
-    assert judge_invoice("1", [a_row(unit_price=0)]) == "the invoice comes to 0"
+    assert judge_invoice("1", [a_row(unit_price_minor=0)]) == "the invoice comes to 0"
 
 
 def test_an_invoice_that_cannot_be_booked_is_rejected() -> None:
-    rows = [a_row(unit_price=MAX_MINOR, quantity=1_000_000)]
+    rows = [a_row(unit_price_minor=MAX_MINOR, quantity=1_000_000)]
     assert judge_invoice("1", rows) == "the invoice comes to more than can be booked"
 
 
@@ -184,11 +187,11 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_rows(rows: list[StagedR
 @pytest.mark.parametrize(
     "change",
     [
-        {"sku": "X"}, {"name": "X"}, {"quantity": 7}, {"unit_price": 256}, {"customer_id": "X"}, {"country": "X"},
+        {"sku": "X"}, {"name": "X"}, {"quantity": 7}, {"unit_price_minor": 256}, {"customer_id": "X"}, {"country": "X"},
         {"placed_at": datetime(2010, 12, 2, tzinfo=UTC)},
     ],
 )  # fmt: skip
-def test_the_fingerprint_covers_all_that_a_row_says(change: dict[str, object]) -> None:
+def test_the_fingerprint_covers_all_that_a_row_says(change: dict[str, Any]) -> None:
     assert fingerprint_of([a_row()]) != fingerprint_of([a_row(**change)])
 
 
