@@ -122,7 +122,7 @@ def change_stock(
     Refusals: NotFound, IdempotencyKeyReused, StockHasChanged, StockIsReserved, ValidationFailed.
     """
     requests = [request for command in commands for request in command.requests]
-    room = stockrooms.open(connection, skus=sorted({request.sku for request in requests}), may_free=True)
+    room = stockrooms.open(connection, skus=sorted({request.sku for request in requests}), ids=[], may_free=True)
     # After the lock: of two equal receipts at once, the second finds the first.
     recorded = recorded_changes(connection, requests)
     known = set(recorded)
@@ -244,7 +244,7 @@ def commit_reservations(
     stockrooms: Stockrooms, connection: Connection, commands: Sequence[CommitReservation]
 ) -> list[Reservation | Refusal]:
     """Sell what is held, once. Refusals: NotFound, ReservationNotHeld."""
-    room = stockrooms.open(connection, skus=(), ids=[command.reservation_id for command in commands])
+    room = stockrooms.open(connection, skus=[], ids=[command.reservation_id for command in commands])
     results = _each(commands, lambda command: _commit(room, command))
     stockrooms.save(connection, room)
     stockrooms.committed(room)
@@ -269,7 +269,7 @@ def release_reservations(
 
     Refusals: NotFound, ReservationNotHeld.
     """
-    room = stockrooms.open(connection, skus=(), ids=[command.reservation_id for command in commands], may_free=True)
+    room = stockrooms.open(connection, skus=[], ids=[command.reservation_id for command in commands], may_free=True)
     results = _each(commands, lambda command: _release(room, command))
     stockrooms.save(connection, room)
     stockrooms.committed(room)
@@ -296,7 +296,7 @@ def free_expired(stockrooms: Stockrooms, connection: Connection) -> int:
     expired = [row.id for row in rows_of(connection, _EXPIRED)]
     if not expired:
         return 0
-    room = stockrooms.open(connection, skus=(), ids=expired, may_free=True)
+    room = stockrooms.open(connection, skus=[], ids=expired, may_free=True)
     for id_ in expired:
         # Locked now, and perhaps sold or given back since it was read.
         if (reservation := room.reservations[id_]).status is ReservationStatus.HELD:

@@ -76,9 +76,11 @@ def lines_of(order: orders.OrderPlaced) -> dict[str, int]:
     """The pieces an order needs, by SKU; lines of one SKU count together."""
     lines: dict[str, int] = {}
     for line in order.lines:
-        if line.quantity < 1:
-            raise ValueError(f"{order.order_id} asks for {line.quantity} of {line.sku}")
-        lines[line.sku] = lines.get(line.sku, 0) + line.quantity
+        quantity = line.quantity
+        if quantity < 1:
+            raise ValueError(f"{order.order_id} asks for {quantity} pieces of {line.sku}")
+        sku = line.sku
+        lines[sku] = lines[sku] + quantity if sku in lines else quantity
     if not lines:
         raise ValueError(f"{order.order_id} has no lines")
     return lines

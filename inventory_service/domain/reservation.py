@@ -51,7 +51,7 @@ class Reservation:
     status: ReservationStatus
     lines: Mapping[str, int]
     expires_at: datetime | None = None
-    missing: dict[str, int] = field(default_factory=dict)
+    missing: Mapping[str, int] = field(default_factory=dict)
     shortages: tuple[Shortage, ...] = ()
     traceparent: str = ""
     is_new: bool = False
@@ -68,12 +68,18 @@ class Reservation:
         """The order, where it belongs to one."""
         return self.id if self.holder is Holder.ORDER else None
 
-    def held(self) -> dict[str, int]:
+    def held(self) -> Mapping[str, int]:
         """The pieces that are held, by SKU."""
         if not self.missing:
-            return dict(self.lines)
+            return self.lines
         rest = {sku: quantity - self.missing.get(sku, 0) for sku, quantity in self.lines.items()}
         return {sku: quantity for sku, quantity in rest.items() if quantity}
+
+    def gain(self, sku: str, quantity: int) -> None:
+        """Some of what was missing came."""
+        missing = {**self.missing, sku: self.missing[sku] - quantity}
+        self.missing = {sku: quantity for sku, quantity in missing.items() if quantity}
+        self.is_changed = True
 
     def become(self, status: ReservationStatus) -> None:
         """Change the status."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
 from inventory_service.domain.reservation import (
@@ -33,6 +33,17 @@ class MovementKind(StrEnum):
     SALE = "sale"
     RESTOCK = "restock"
     ADJUSTMENT = "adjustment"
+
+
+_EFFECTS: Final = {
+    MovementKind.RECEIPT: (1, 0),
+    MovementKind.RESERVATION: (0, 1),
+    MovementKind.RELEASE: (0, -1),
+    MovementKind.SALE: (-1, -1),
+    MovementKind.RESTOCK: (1, 0),
+    MovementKind.ADJUSTMENT: (1, 0),
+}
+"""What one piece of a movement does to `on_hand` and to `reserved`."""
 
 
 class Movement(NamedTuple):
@@ -129,9 +140,7 @@ class Stockroom:
                 return False
             stands = "is unknown" if reservation is None else f"is {reservation.status}"
             raise NothingHeld(f"{reservation_id} was paid for, but its reservation {stands}")
-        order_id = reservation.order_id
-        for sku, quantity in reservation.lines.items():
-            self._move(sku, MovementKind.SALE, -quantity, -quantity, reservation_id, order_id)
+        self._move(MovementKind.SALE, reservation.lines, reservation_id, reservation.order_id)
         reservation.become(ReservationStatus.COMMITTED)
         self.outcomes["committed"] += 1
         return True
@@ -162,25 +171,25 @@ class Stockroom:
         held = reservation.held()
         reservation.become(ReservationStatus.RELEASED)
         reservation.missing = {}
-        for sku, quantity in held.items():
-            self._move(sku, MovementKind.RELEASE, 0, -quantity, reservation.id, reservation.order_id)
+        self._move(MovementKind.RELEASE, held, reservation.id, reservation.order_id)
         self.outcomes["released"] += 1
         for sku in held:
             self._serve_waiting(sku, reservation.id)
 
     def change(self, sku: str, kind: MovementKind, quantity_delta: int, cause_id: str, reason: str) -> None:
         """Put goods on the shelf, or take free ones from it; those who wait are served first."""
-        self._move(sku, kind, quantity_delta, 0, cause_id, None, reason)
+        self._move(kind, {sku: quantity_delta}, cause_id, None, reason)
         self._serve_waiting(sku, cause_id)
 
     def shortages_of(self, lines: Mapping[str, int]) -> tuple[Shortage, ...]:
         """What is missing for these lines; a SKU without a shelf has nothing, and nobody who delivers it."""
         shelves = self.shelves
-        return tuple(
-            self._shortage(sku, quantity)
+        short = [
+            sku
             for sku, quantity in lines.items()
             if (shelf := shelves.get(sku)) is None or shelf.on_hand - shelf.reserved < quantity
-        )
+        ]
+        return tuple(self._shortage(sku, lines[sku]) for sku in short) if short else ()
 
     def _shortage(self, sku: str, quantity: int) -> Shortage:
         shelf = self.shelves.get(sku) or Shelf(sku, 0, 0)
@@ -224,9 +233,7 @@ class Stockroom:
         self.outcomes["rejected"] += 1
 
     def _take(self, reservation: Reservation) -> None:
-        order_id = reservation.order_id
-        for sku, quantity in (reservation.held() if reservation.missing else reservation.lines).items():
-            self._move(sku, MovementKind.RESERVATION, 0, quantity, reservation.id, order_id)
+        self._move(MovementKind.RESERVATION, reservation.held(), reservation.id, reservation.order_id)
 
     def _serve_waiting(self, sku: str, cause_id: str) -> None:
         """Rule (stock): what becomes available serves waiting orders first, by order id, in part where it must."""
@@ -239,14 +246,9 @@ class Stockroom:
 
     def _allot(self, shelf: Shelf, order: Reservation, cause_id: str) -> None:
         quantity = min(shelf.available, order.missing[shelf.sku])
-        self._move(
-            shelf.sku, MovementKind.RESERVATION, 0, quantity, allotment_id(cause_id, order.id), order.id,
-            f"given to the waiting order by {cause_id}",
-        )  # fmt: skip
-        order.is_changed = True
-        order.missing[shelf.sku] -= quantity
-        if not order.missing[shelf.sku]:
-            del order.missing[shelf.sku]
+        reason = f"given to the waiting order by {cause_id}"
+        self._move(MovementKind.RESERVATION, {shelf.sku: quantity}, allotment_id(cause_id, order.id), order.id, reason)
+        order.gain(shelf.sku, quantity)
         if not order.missing:
             self._complete(order)
 
@@ -258,19 +260,16 @@ class Stockroom:
         self.outcomes["reserved"] += 1
 
     def _move(
-        self,
-        sku: str,
-        kind: MovementKind,
-        on_hand_delta: int,
-        reserved_delta: int,
-        cause_id: str,
-        order_id: str | None,
-        reason: str = "",
+        self, kind: MovementKind, lines: Mapping[str, int], cause_id: str, order_id: str | None, reason: str = ""
     ) -> None:
-        shelf = self.shelves[sku]
-        shelf.on_hand += on_hand_delta
-        shelf.reserved += reserved_delta
-        self.movements.append(Movement(sku, kind, on_hand_delta, reserved_delta, cause_id, order_id, reason))
+        on_hand, reserved = _EFFECTS[kind]
+        for sku, quantity in lines.items():
+            shelf = self.shelves[sku]
+            shelf.on_hand += on_hand * quantity
+            shelf.reserved += reserved * quantity
+            self.movements.append(
+                Movement(sku, kind, on_hand * quantity, reserved * quantity, cause_id, order_id, reason)
+            )
 
 
 def allotment_id(cause_id: str, order_id: str) -> str:

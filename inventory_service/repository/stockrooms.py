@@ -19,7 +19,6 @@ from chassis.outbox import tell
 from inventory_service import wire
 from inventory_service.domain import (
     Holder,
-    Movement,
     Reservation,
     ReservationStatus,
     Shelf,
@@ -53,43 +52,40 @@ FROM reservations WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
 _WHAT_IS_MISSING: Final = """
 SELECT reservation_id, sku, missing FROM waiting WHERE reservation_id = ANY(CAST(:ids AS uuid[]))
 """
-_WRITE_SHELVES: Final = """
-UPDATE stock SET on_hand = new.on_hand, reserved = new.reserved
-FROM unnest(CAST(:skus AS text[]), CAST(:on_hand AS bigint[]), CAST(:reserved AS bigint[]))
-    AS new (sku, on_hand, reserved)
-WHERE stock.sku = new.sku
-"""
-_INSERT_RESERVATIONS: Final = """
-WITH written AS (
+# One statement for four tables: a round trip costs more than what most of them change. Every part sees the rows as
+# they were before it, and no two parts change the same one.
+_WRITE: Final = """
+WITH shelves AS (
+    UPDATE stock SET on_hand = new.on_hand, reserved = new.reserved
+    FROM unnest(CAST(:shelf_skus AS text[]), CAST(:on_hand AS bigint[]), CAST(:reserved AS bigint[]))
+        AS new (sku, on_hand, reserved)
+    WHERE stock.sku = new.sku
+), made AS (
     INSERT INTO reservations (id, holder, status, lines, expires_at, sweep_at, shortages, traceparent)
     SELECT id, holder, status, lines, expires_at,
            CASE WHEN holder = 'rpc' AND status = 'HELD' THEN expires_at END, shortages, traceparent
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:holders AS text[]), CAST(:statuses AS text[]), CAST(:lines AS jsonb[]),
-                CAST(:expiries AS timestamptz[]), CAST(:shortages AS jsonb[]), CAST(:traceparents AS text[]))
+    FROM unnest(CAST(:new_ids AS uuid[]), CAST(:holders AS text[]), CAST(:new_statuses AS text[]),
+                CAST(:lines AS jsonb[]), CAST(:new_expiries AS timestamptz[]), CAST(:shortages AS jsonb[]),
+                CAST(:traceparents AS text[]))
         AS new (id, holder, status, lines, expires_at, shortages, traceparent)
     ORDER BY id ON CONFLICT DO NOTHING RETURNING 1
+), changed AS (
+    UPDATE reservations SET status = new.status, expires_at = new.expires_at, sweep_at = NULL
+    FROM unnest(CAST(:changed_ids AS uuid[]), CAST(:statuses AS text[]), CAST(:expiries AS timestamptz[]))
+        AS new (id, status, expires_at)
+    WHERE reservations.id = new.id
+), moved AS (
+    INSERT INTO movements (sku, kind, on_hand_delta, reserved_delta, cause_id, order_id, reason)
+    SELECT * FROM unnest(CAST(:skus AS text[]), CAST(:kinds AS text[]), CAST(:on_hand_deltas AS bigint[]),
+                         CAST(:reserved_deltas AS bigint[]), CAST(:causes AS uuid[]), CAST(:orders AS uuid[]),
+                         CAST(:reasons AS text[]))
 )
-SELECT count(*) AS rows FROM written
-"""
-_UPDATE_RESERVATIONS: Final = """
-UPDATE reservations SET status = new.status, expires_at = new.expires_at, sweep_at = NULL
-FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:expiries AS timestamptz[]))
-    AS new (id, status, expires_at)
-WHERE reservations.id = new.id
+SELECT count(*) AS made FROM made
 """
 _FORGET_WAITING: Final = "DELETE FROM waiting WHERE reservation_id = ANY(CAST(:ids AS uuid[]))"
 _INSERT_WAITING: Final = """
 INSERT INTO waiting (reservation_id, sku, missing)
 SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:skus AS text[]), CAST(:missing AS bigint[]))
-"""
-_INSERT_MOVEMENTS: Final = """
-INSERT INTO movements (sku, kind, on_hand_delta, reserved_delta, cause_id, order_id, reason)
-SELECT sku, kind, on_hand_delta, reserved_delta, cause_id, order_id, reason
-FROM unnest(CAST(:skus AS text[]), CAST(:kinds AS text[]), CAST(:on_hand_deltas AS bigint[]),
-            CAST(:reserved_deltas AS bigint[]), CAST(:causes AS uuid[]), CAST(:orders AS uuid[]),
-            CAST(:reasons AS text[]))
-    WITH ORDINALITY AS new (sku, kind, on_hand_delta, reserved_delta, cause_id, order_id, reason, place)
-ORDER BY place
 """
 _STATUSES: Final = {status.value: status for status in ReservationStatus}
 _HOLDERS: Final = {holder.value: holder for holder in Holder}
@@ -115,9 +111,7 @@ class Stockrooms:
             may_free=orders > 0,
         )
 
-    def open(
-        self, connection: Connection, *, skus: Sequence[str], ids: Sequence[str] = (), may_free: bool = False
-    ) -> Stockroom:
+    def open(self, connection: Connection, *, skus: list[str], ids: list[str], may_free: bool = False) -> Stockroom:
         """The shelves of these SKUs and of these reservations' lines, and the reservations, all locked.
 
         With `may_free`, also the reservations that wait for any of these SKUs. Raises LostUpdate when a reservation
@@ -144,14 +138,13 @@ class Stockrooms:
 
         Raises LostUpdate when somebody else made one of the new reservations.
         """
-        _write_shelves(connection, room)
-        failpoint("inventory.stockroom.after_shelves")
-        _insert_reservations(connection, [each for each in room.reservations.values() if each.is_new])
-        changed = [each for each in room.reservations.values() if each.is_changed and not each.is_new]
-        _update_reservations(connection, changed)
+        new = [each for each in room.reservations.values() if each.is_new]
+        if new or room.movements:
+            made = rows_of(connection, _WRITE, **_shelves(room), **_new(new), **_changed(room), **_moved(room))[0].made
+            if made != len(new):
+                raise LostUpdate("somebody else made one of these reservations")
+        failpoint("inventory.stockroom.after_write")
         _write_waiting(connection, room.reservations.values())
-        failpoint("inventory.stockroom.after_reservations")
-        _insert_movements(connection, room.movements)
         failpoint("inventory.stockroom.before_tell")
         tell(connection, wire.facts_to_outgoing(room.told), CONTEXT)
 
@@ -170,9 +163,11 @@ class Stockrooms:
         waiting = [each for each in reservations.values() if each.status is ReservationStatus.WAITING]
         if not waiting:
             return
-        for row in rows_of(connection, _WHAT_IS_MISSING, ids=[each.id for each in waiting]):
-            reservations[row.reservation_id].missing[row.sku] = row.missing
+        missing: dict[str, dict[str, int]] = {each.id: {} for each in waiting}
+        for row in rows_of(connection, _WHAT_IS_MISSING, ids=list(missing)):
+            missing[row.reservation_id][row.sku] = row.missing
         for each in waiting:
+            each.missing = missing[each.id]
             each.was_waiting = True
 
 
@@ -188,75 +183,53 @@ def _reservation_of(row: Row[Any]) -> Reservation:
         _STATUSES[status],
         lines,
         expires_at,
-        shortages=tuple(Shortage(*shortage) for shortage in shortages or ()),
+        shortages=tuple(Shortage(*shortage) for shortage in shortages) if shortages else (),
         traceparent=traceparent or "",
     )
 
 
-def _write_shelves(connection: Connection, room: Stockroom) -> None:
+def _shelves(room: Stockroom) -> dict[str, list[Any]]:
     changed = [room.shelves[sku] for sku in {movement.sku for movement in room.movements}]
-    if changed:
-        run_sql(
-            connection,
-            _WRITE_SHELVES,
-            skus=[shelf.sku for shelf in changed],
-            on_hand=[shelf.on_hand for shelf in changed],
-            reserved=[shelf.reserved for shelf in changed],
-        )
+    return {
+        "shelf_skus": [shelf.sku for shelf in changed],
+        "on_hand": [shelf.on_hand for shelf in changed],
+        "reserved": [shelf.reserved for shelf in changed],
+    }
 
 
-def _insert_reservations(connection: Connection, new: Sequence[Reservation]) -> None:
-    if not new:
-        return
-    rows = rows_of(
-        connection,
-        _INSERT_RESERVATIONS,
-        ids=[each.id for each in new],
-        holders=[each.holder for each in new],
-        statuses=[each.status for each in new],
-        lines=[_json(each.lines) for each in new],
-        expiries=[each.expires_at for each in new],
-        shortages=[_json(each.shortages) if each.shortages else None for each in new],
-        traceparents=[each.traceparent or None for each in new],
-    )
-    if rows[0].rows != len(new):
-        raise LostUpdate("somebody else made one of these reservations")
+def _new(new: Sequence[Reservation]) -> dict[str, list[Any]]:
+    return {
+        "new_ids": [each.id for each in new],
+        "holders": [each.holder for each in new],
+        "new_statuses": [each.status for each in new],
+        "lines": [_json(each.lines) for each in new],
+        "new_expiries": [each.expires_at for each in new],
+        "shortages": [_json(each.shortages) if each.shortages else None for each in new],
+        "traceparents": [each.traceparent or None for each in new],
+    }
 
 
-def _update_reservations(connection: Connection, changed: Sequence[Reservation]) -> None:
-    if changed:
-        run_sql(
-            connection,
-            _UPDATE_RESERVATIONS,
-            ids=[each.id for each in changed],
-            statuses=[each.status for each in changed],
-            expiries=[each.expires_at for each in changed],
-        )
+def _changed(room: Stockroom) -> dict[str, list[Any]]:
+    changed = [each for each in room.reservations.values() if each.is_changed and not each.is_new]
+    return {
+        "changed_ids": [each.id for each in changed],
+        "statuses": [each.status for each in changed],
+        "expiries": [each.expires_at for each in changed],
+    }
+
+
+def _moved(room: Stockroom) -> dict[str, list[Any]]:
+    names = ("skus", "kinds", "on_hand_deltas", "reserved_deltas", "causes", "orders", "reasons")
+    columns = zip(*room.movements, strict=True) if room.movements else ((),) * len(names)
+    return {name: list(column) for name, column in zip(names, columns, strict=True)}
 
 
 def _write_waiting(connection: Connection, reservations: Iterable[Reservation]) -> None:
     rewritten = [each for each in reservations if each.missing or each.was_waiting]
     before = [each.id for each in rewritten if each.was_waiting]
     if before:
-        run_sql(connection, _FORGET_WAITING, ids=list(before))
+        run_sql(connection, _FORGET_WAITING, ids=before)
     rows = [(each.id, sku, missing) for each in rewritten for sku, missing in each.missing.items()]
     if rows:
         ids, skus, missing = zip(*rows, strict=True)
         run_sql(connection, _INSERT_WAITING, ids=list(ids), skus=list(skus), missing=list(missing))
-
-
-def _insert_movements(connection: Connection, movements: Sequence[Movement]) -> None:
-    if not movements:
-        return
-    skus, kinds, on_hand_deltas, reserved_deltas, causes, orders, reasons = zip(*movements, strict=True)
-    run_sql(
-        connection,
-        _INSERT_MOVEMENTS,
-        skus=list(skus),
-        kinds=list(kinds),
-        on_hand_deltas=list(on_hand_deltas),
-        reserved_deltas=list(reserved_deltas),
-        causes=list(causes),
-        orders=list(orders),
-        reasons=list(reasons),
-    )
