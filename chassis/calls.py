@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import Connection
 
 from chassis import clock, ids
-from chassis.database import Database, rows_of, run_sql
+from chassis.database import Database, DatabaseAway, is_worth_another_try, rows_of, run_sql
 from chassis.failpoints import failpoint
 from chassis.logs import get_logger
 from chassis.metrics import CallMetrics
@@ -25,6 +25,7 @@ O = TypeVar("O")  # noqa: E741  (the outcome of a call)
 
 _POLL_SECONDS: Final = 0.5
 _SWEEP_SECONDS: Final = 0.05
+_RECORD: Final = 1_000
 _BACKLOG: Final = 5_000
 """Calls waiting in one process for a place; more than these are left to be found due."""
 
@@ -269,22 +270,34 @@ class Calls(Generic[O]):
             self._keep(self._loop.create_task(self._record_batches()))
 
     async def _record_batches(self) -> None:
-        """What is answered while one batch is being written makes up the next."""
-        pause = 0.05
+        """What is answered while one batch is being written makes up the next; one that fails is halved."""
+        pause, size = 0.05, _RECORD
         while self._outcomes:
-            batch, self._outcomes = self._outcomes, []
+            batch, self._outcomes = self._outcomes[:size], self._outcomes[size:]
             try:
                 await self._database.awrite(lambda connection, batch=batch: self._write(connection, batch))  # type: ignore[misc]
-                pause = 0.05
-            except Exception as error:  # an edge: the answers are kept, and written when the database is back
-                log.warning("outcomes wait to be recorded", calls=self._name, size=len(batch), error=str(error))
-                self._outcomes[:0] = batch
-                pause = min(pause * 2, 2.0)
-                await asyncio.sleep(pause)
+            except Exception as error:  # an edge: what can be written is kept until it is
+                size = self._keep_what_can_be_recorded(batch, error)
+                if size == _RECORD:
+                    pause = min(pause * 2, 2.0)
+                    await asyncio.sleep(pause)
                 continue
+            pause, size = 0.05, _RECORD
             self._metrics.batch(len(batch))
             self._recorded()
         self._is_recording = False
+
+    def _keep_what_can_be_recorded(self, batch: "list[tuple[Call, Any]]", error: Exception) -> int:
+        """Put a batch back that was not written; how many outcomes the next one may have."""
+        is_ours = not (isinstance(error, DatabaseAway) or is_worth_another_try(error))
+        if is_ours and len(batch) == 1:
+            # Its lease ends, and who takes it over asks first: it comes again without holding up its neighbours.
+            log.error("an outcome cannot be recorded", calls=self._name, key=batch[0][0].key, exc_info=error)
+            return _RECORD
+        if not is_ours:
+            log.warning("outcomes wait to be recorded", calls=self._name, size=len(batch), error=str(error))
+        self._outcomes[:0] = batch
+        return len(batch) // 2 if is_ours else _RECORD
 
     def _write(self, connection: Connection, batch: Sequence[tuple[Call, Any]]) -> None:
         slow = [call for call, outcome in batch if isinstance(outcome, _Slow)]

@@ -41,9 +41,12 @@ class Books:
         self.outcomes: list[tuple[str, Any]] = []
         self.slow: list[str] = []
         self.batches: list[int] = []
+        self.unrecordable = ""
 
     def record(self, _connection: Connection, answered: Sequence[tuple[Call, Any]]) -> Sequence[Verdict]:
         self.batches.append(len(answered))
+        if any(call.key == self.unrecordable for call, _ in answered):
+            raise ValueError("a bug of ours")
         self.outcomes += [(call.key, outcome) for call, outcome in answered]
         return [Again(0.1) if isinstance(outcome, Exception) else Done() for _, outcome in answered]
 
@@ -122,6 +125,7 @@ def test_a_call_whose_caller_died_is_taken_over_and_says_so(database, engine, ou
         in_flight=8, lease_seconds=0.3,
     )  # fmt: skip
     database.write(lambda connection: dead.add(connection, _new(1)))
+    dead.stop()
     database.write(
         lambda c: run_sql(c, "UPDATE calls SET leased_until = now() + interval '0.3 s', lease_owner = 'dead'")
     )
@@ -168,3 +172,17 @@ def test_of_two_engines_each_due_call_is_made_by_one(database, engine, outside, 
 
     assert until(lambda: not _rows(database) and len(books.outcomes) >= 40)
     assert len(outside.asked) == 40
+
+
+def test_an_outcome_that_cannot_be_recorded_does_not_hold_up_its_neighbours(database, engine, outside, books) -> None:  # type: ignore[no-untyped-def]
+    books.unrecordable = "key-7"
+    outside.seconds = 0.05
+    calls = engine(in_flight=20, lease_seconds=1.0)
+    _decide(database, calls, _new(20))
+
+    assert until(lambda: len(books.outcomes) == 19)
+    assert [row.key for row in _rows(database)] == ["key-7"]
+    books.unrecordable = ""
+
+    assert until(lambda: not _rows(database))
+    assert outside.asked[-1].taken_over
