@@ -1,7 +1,8 @@
 """Named points between two steps at which a test makes the process die, wait or fail.
 
 `FAILPOINT=orders.place.before_commit=crash` (or `sleep:MS`, `raise`; several separated by commas) is read once at
-import; unset, a failpoint is one dictionary look-up. `name=crash@3` fires at the third pass only.
+import; unset, a failpoint is one dictionary look-up. `name=crash@3` fires at the third pass only. With FAILPOINT_ONCE
+set to a folder each point fires once, also over restarts: it leaves a file of its name there.
 """
 
 import os
@@ -9,6 +10,7 @@ import signal
 import time
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Final
 
 
@@ -24,7 +26,7 @@ class _Action:
     passes: "count[int]"
 
     def take(self, name: str) -> None:
-        if self.at_pass and next(self.passes) != self.at_pass:
+        if (self.at_pass and next(self.passes) != self.at_pass) or not _may_fire(name):
             return
         if self.kind == "crash":
             # The hardest death there is: no handler, no flush, no goodbye to the broker.
@@ -52,6 +54,19 @@ def _told() -> dict[str, _Action]:
         return parse(os.environ.get("FAILPOINT", ""))
     except ValueError:
         return {}  # the settings refuse it by name before anything starts
+
+
+_ONCE: Final = os.environ.get("FAILPOINT_ONCE", "")
+
+
+def _may_fire(name: str) -> bool:
+    if not _ONCE:
+        return True
+    try:
+        Path(_ONCE, name).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 _ACTIONS: Final = _told()

@@ -1,0 +1,153 @@
+"""`python -m tests.bench`: the floor and the system, measured beside each other in one run on one machine."""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from deploy.local.stack import Stack
+from tests.bench import table, wrk
+from tests.bench.floor import Floor, FloorRun
+from tests.bench.month import Month, import_month
+from tests.bench.system import Run, System, settled
+from tests.bench.table import row, spread
+
+ASYNC = "respond-async"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=5, help="interleaved runs of floor and system (default 5)")
+    parser.add_argument("--seconds", type=float, default=8, help="seconds under load of each run (default 8)")
+    parser.add_argument("--idle-seconds", type=float, default=30, help="seconds to watch the idle stack (default 30)")
+    parser.add_argument("--json", type=Path, default=Path(".local/bench.json"), help="where the figures are written")
+    parser.add_argument("--only", choices=["saturation", "steady", "idle", "month"], help="one part of it")
+    return parser.parse_args()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+class Bench:
+    """Measures what was asked for, and keeps it."""
+
+    def __init__(self, stack: Stack, asked: argparse.Namespace) -> None:
+        self._asked = asked
+        self._system = System(stack)
+        self._stack = stack
+        self._lines = [f"{table.machine()}; load by {'wrk' if wrk.is_there() else 'the built-in generator'}"]
+        self._figures: dict[str, Any] = {"machine": self._lines[0]}
+
+    def run(self) -> None:
+        """All parts, or the one that was named."""
+        parts: dict[str, Callable[[], None]] = {
+            "month": self._month, "saturation": self._saturation, "steady": self._steady, "idle": self._idle,
+        }  # fmt: skip
+        _say("stocking up")
+        self._system.stock_up()
+        for name, part in parts.items():
+            if self._asked.only in (None, name):
+                part()
+        print("\n".join(self._lines))
+        self._asked.json.parent.mkdir(parents=True, exist_ok=True)
+        self._asked.json.write_text(json.dumps(self._figures, indent=1))
+        _say(f"written: {self._asked.json}")
+
+    def _saturation(self) -> None:
+        floor = Floor(self._stack.infrastructure.database_url, self._stack.pids["postgres"])
+        floors: list[FloorRun] = []
+        runs: list[Run] = []
+        waiting: list[Run] = []
+        self._system.saturate(2, ASYNC)
+        for number in range(self._asked.pairs):
+            _say(f"pair {number + 1} of {self._asked.pairs}: floor, system (respond-async), system (default wait)")
+            floors.append(floor.run(self._asked.seconds / 2))
+            settled(1)
+            runs.append(self._system.saturate(self._asked.seconds, ASYNC))
+            settled(1)
+            waiting.append(self._system.saturate(self._asked.seconds, ""))
+            settled(1)
+        self._tell_saturation(floors, runs, waiting)
+
+    def _tell_saturation(self, floors: list[FloorRun], runs: list[Run], waiting: list[Run]) -> None:
+        shares = [run.per_second / floor.per_second for run, floor in zip(runs, floors, strict=True)]
+        costs = [run.cpu_per_order / floor.cpu_per_order for run, floor in zip(runs, floors, strict=True)]
+        waits = [wait.per_second / run.per_second for wait, run in zip(waiting, runs, strict=True)]
+        self._lines += [
+            "", "At saturation: 64 connections, 3 lines an order, 200 SKUs, until COMPLETED; median (from-to)",
+            row("floor: orders/s", spread([each.per_second for each in floors])),
+            row("floor: CPU per order, us", spread([each.cpu_per_order for each in floors])),
+            row("system, respond-async: completed orders/s", spread([each.per_second for each in runs])),
+            row("  share of the floor", spread(shares, 2), ">= 0.20, aim 0.40"),
+            row("  CPU per order, us", spread([each.cpu_per_order for each in runs])),
+            row("  times the floor's", spread(costs, 1), "<= 6, aim 3"),
+            *table.cpu_rows(runs),
+            row("    load client (not counted)", f"{runs[0].client_cpu:,.0f} us"),
+            row("  REST p50 / p99, ms", _p50_p99(runs)),
+            row("  placed to completed p50, ms", spread([each.completed_p50 for each in runs])),
+            row("  placed to completed p99, ms", spread([each.completed_p99 for each in runs])),
+            row("system, default wait: completed orders/s", spread([each.per_second for each in waiting])),
+            row("  share of respond-async", spread(waits, 2), ">= 0.60"),
+            row("  201 p50 / p99, ms", _p50_p99(waiting)),
+        ]  # fmt: skip
+        memory = self._system.memory()
+        self._lines += ["", "Resident memory after it", *table.rows_of_mapping(memory, "MB", 0)]
+        self._figures |= {
+            "floor": [vars(each) for each in floors], "respond_async": table.as_json(runs),
+            "default_wait": table.as_json(waiting), "resident_mb": memory,
+        }  # fmt: skip
+
+    def _steady(self) -> None:
+        _say("300 orders/s, respond-async, then with the default wait")
+        quick = self._system.steady(20, ASYNC)
+        settled(1)
+        patient = self._system.steady(20, "")
+        completed = f"{quick.completed_p50:.1f} / {quick.completed_p99:.1f}"
+        self._lines += [
+            "", "At 300 orders/s",
+            row("respond-async: REST p50 / p99, ms", f"{quick.rest_p50:.1f} / {quick.rest_p99:.1f}", "p99 <= 25"),
+            row("default wait: 201 p50 / p99, ms", f"{patient.rest_p50:.1f} / {patient.rest_p99:.1f}", "p50 <= 60"),
+            row("placed to completed p50 / p99, ms", completed, "p50 <= 100"),
+            row("CPU per order, us", f"{quick.cpu_per_order:,.0f}"),
+        ]  # fmt: skip
+        self._figures |= {"steady_async": table.as_json([quick]), "steady_wait": table.as_json([patient])}
+
+    def _idle(self) -> None:
+        _say(f"idle for {self._asked.idle_seconds:g} s")
+        settled(5)
+        idle = self._system.idle(self._asked.idle_seconds)
+        self._lines += [
+            "", row("Idle: whole stack, % of one core", f"{sum(idle.values()):.1f}", "<= 10"),
+            *table.rows_of_mapping(idle, "%", 2),
+        ]  # fmt: skip
+        self._figures |= {"idle_percent": idle}
+
+    def _month(self) -> None:
+        _say("a month of 1,400 orders")
+        month: Month = import_month(self._stack)
+        self._lines += ["", row("A month of 1,400 orders, imported to terminal, s", f"{month.seconds:.1f}", "<= 10"),
+                        f"  {month.last_line}"]  # fmt: skip
+        self._figures |= {"month": vars(month)}
+
+
+def _p50_p99(runs: list[Run]) -> str:
+    return f"{spread([run.rest_p50 for run in runs])} / {spread([run.rest_p99 for run in runs])}"
+
+
+def main() -> int:
+    """Start a stack of its own, measure, stop it."""
+    asked = _arguments()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        # Postgres may run as another user than we do, who must be able to enter.
+        Path(folder).chmod(0o755)
+        with Stack(Path(folder), None, say=_say) as stack:
+            Bench(stack, asked).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
