@@ -11,6 +11,7 @@ from chassis.logs import configure_logs, get_logger
 from chassis.metrics import start_metrics_server
 from chassis.settings import load_settings, settings_table
 from gateway.rest.application import Gateway
+from gateway.rest.protocol import OneWriteProtocol
 from gateway.settings import GatewaySettings
 
 _KEEP_ALIVE_SECONDS: Final = 65
@@ -42,7 +43,7 @@ def server_config(settings: GatewaySettings) -> uvicorn.Config:
         host=settings.listen_host,
         port=settings.rest_port,
         loop="uvloop",
-        http="httptools",
+        http=OneWriteProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -14,19 +14,25 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 JSON = b"application/json"
 
-_SECURITY: Headers = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-)
-_API: Headers = ((b"cache-control", b"no-store"), (b"content-security-policy", b"default-src 'none'"), *_SECURITY)
 _PAGE_POLICY = (
     b"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
     b"img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+_API: Headers = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+)
+_PAGE: Headers = (
+    (b"cache-control", b"no-cache"),
+    (b"content-security-policy", _PAGE_POLICY),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """A whole answer."""
 
@@ -44,7 +50,7 @@ class Answer:
         return ((b"content-type", self.content_type), (b"content-length", b"%d" % len(self.body)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stream:
     """An answer whose body comes in pieces."""
 
@@ -60,8 +66,7 @@ def of_json(status: int, document: Mapping[str, Any], headers: Headers = ()) -> 
 
 def of_page(page: bytes) -> Answer:
     """An HTML page that may run its own scripts and ask this gateway, and nothing else."""
-    headers = ((b"cache-control", b"no-cache"), (b"content-security-policy", _PAGE_POLICY), *_SECURITY)
-    return Answer(200, page, b"text/html; charset=utf-8", common=headers)
+    return Answer(200, page, b"text/html; charset=utf-8", common=_PAGE)
 
 
 def of_problem(problem: Problem, request: Request) -> Answer:
@@ -72,17 +77,17 @@ def of_problem(problem: Problem, request: Request) -> Answer:
 
 async def send_answer(send: Send, request: Request, answer: Answer) -> None:
     """Sends it; a client that is still sending its body is read for a while, so that it can read this."""
-    rude = request.has_unread_body
+    is_interrupted = request.has_unread_body
     headers = [
         *answer.content,
         (b"x-trace-id", tracing.trace_id_of(request.traceparent).encode()),
         *answer.common,
         *answer.headers,
     ]
-    if rude:
+    if is_interrupted:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if rude:
+    if is_interrupted:
         await send({"type": "http.response.body", "body": answer.body, "more_body": True})
         await request.drain()
         await send({"type": "http.response.body", "body": b""})

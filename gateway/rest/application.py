@@ -56,11 +56,11 @@ class Gateway:
         request = Request(scope, receive)
         tracing.current.set(request.traceparent)
         match = self._routes.match(scope["raw_path"].decode("latin-1"))
-        self._metrics.in_flight.inc()
+        self._metrics.in_flight += 1
         try:
             status = await self._answer(match, verb, request, send)
         finally:
-            self._metrics.in_flight.dec()
+            self._metrics.in_flight -= 1
         route = match.template if match else "none"
         self._metrics.answered(route, verb if verb in _VERBS else "other", status, clock.monotonic() - started)
 

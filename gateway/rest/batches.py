@@ -59,7 +59,8 @@ class Batches:
         self._being_stored = 0
         self._is_woken = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._metrics = BatchMetrics()
+        self._loop = asyncio.get_running_loop()
+        self._metrics = BatchMetrics(lambda: self._waiting)
 
     async def result_of(self, fields: dict[str, Any], size: int, seconds: float) -> Any:
         """The last result that the stream gives for these fields; when it breaks, the one before, or its error.
@@ -68,22 +69,17 @@ class Batches:
         """
         if self._waiting >= self._bounds.waiting:
             raise overloaded("More requests are waiting than will be answered in time.")
-        loop = asyncio.get_running_loop()
-        entry = Entry(fields, size, loop.create_future(), seconds)
+        entry = Entry(fields, size, self._loop.create_future(), seconds)
         self._queue.append(entry)
         if not self._is_woken and self._being_stored < self._bounds.in_flight:
             # At the end of this turn of the loop, so that what arrived together leaves together.
             self._is_woken = True
-            loop.call_soon(self._send)
-        self._count(+1)
+            self._loop.call_soon(self._send)
+        self._waiting += 1
         try:
             return await entry.answer
         finally:
-            self._count(-1)
-
-    def _count(self, change: int) -> None:
-        self._waiting += change
-        self._metrics.waiting.set(self._waiting)
+            self._waiting -= 1
 
     def _send(self) -> None:
         self._is_woken = False
@@ -91,7 +87,7 @@ class Batches:
             self._being_stored += 1
             batch = self._next_batch()
             self._metrics.size.observe(len(batch))
-            task = asyncio.create_task(self._carry(batch))
+            task = self._loop.create_task(self._carry(batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 

@@ -1,6 +1,6 @@
 """Methods that answer with a file: a stream of `google.api.HttpBody`."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import grpc
@@ -32,13 +32,14 @@ class Download:
         """The file as it comes; Problem when it is refused before its first byte."""
         message = self._message(**await self._binding.fields(request))
         call = self._call(message, metadata=metadata_of(request), timeout=DOWNLOAD_SECONDS)
+        parts = aiter(call)
         try:
-            first = await call.read()
+            first = await anext(parts, None)
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error, self._writers) from error
-        if first is grpc.aio.EOF:
+        if first is None:
             return Answer(204)
-        return Stream(200, _pieces(first, call), self._headers(first.content_type))
+        return Stream(200, _pieces(first, parts, call), self._headers(first.content_type))
 
     def _headers(self, content_type: str) -> Headers:
         name = self._name + _SUFFIXES.get(content_type.partition(";")[0], "")
@@ -46,11 +47,11 @@ class Download:
         return ((b"content-type", content_type.encode()), (b"content-disposition", disposition.encode()))
 
 
-async def _pieces(first: Any, call: Any) -> AsyncGenerator[bytes]:
+async def _pieces(first: Any, parts: AsyncIterator[Any], call: Any) -> AsyncGenerator[bytes]:
     """A stream that breaks breaks the answer too: its reader must not take a part for the whole."""
     try:
         yield first.data
-        async for part in call:
+        async for part in parts:
             yield part.data
     finally:
         call.cancel()

@@ -1,5 +1,6 @@
 """What the gateway counts: requests by route, and the batches that requests travel in."""
 
+from collections.abc import Callable
 from typing import Any
 
 from chassis.metrics import counter, gauge, histogram
@@ -15,7 +16,9 @@ class HttpMetrics:
         self._seconds = histogram(
             "gateway", "http_request_seconds", "From a request's head to its answer", "route", "method"
         )
-        self.in_flight = gauge("gateway", "http_requests_in_flight", "Requests that are being answered")
+        self.in_flight = 0
+        in_flight = gauge("gateway", "http_requests_in_flight", "Requests that are being answered")
+        in_flight.set_function(lambda: self.in_flight)
         self._bound: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def answered(self, route: str, method: str, code: int, seconds: float) -> None:
@@ -32,6 +35,6 @@ class HttpMetrics:
 class BatchMetrics:
     """How well requests are gathered."""
 
-    def __init__(self) -> None:
+    def __init__(self, waiting: Callable[[], float]) -> None:
         self.size = histogram("gateway", "batch_size", "Requests that travel in one batch", buckets=_BATCH_SIZES)
-        self.waiting = gauge("gateway", "batched_requests_waiting", "Requests that wait for a result out of a batch")
+        gauge("gateway", "batched_requests_waiting", "Requests that wait for their result").set_function(waiting)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 LONGEST_WAIT_SECONDS = 30
 
@@ -17,6 +18,7 @@ class Preference:
     applied: str
 
 
+@lru_cache(maxsize=256)
 def read_preference(header: str) -> Preference | None:
     """The wait that a `Prefer` header asks for; None when it asks for nothing known, which RFC 7240 says to ignore.
 

@@ -39,6 +39,7 @@ class Request:
         self.variables: dict[str, str] = {}
         self.traceparent = tracing.from_headers(self.header(b"traceparent"), self.header(b"x-trace-id"))
         self._body_was_read = not self._declares_a_body
+        self._taken = 0
 
     def header(self, name: bytes) -> str | None:
         """A header as text; None when it was not sent."""
@@ -78,38 +79,39 @@ class Request:
 
     async def body(self, most: int) -> bytes:
         """The whole body; Problem when it is larger than `most` bytes or takes too long."""
-        if self._body_was_read:
+        if not self.has_unread_body:
             return b""
+        self._must_fit(self.content_length, most)
+        first = await self._next_piece(most)
+        if self._body_was_read:
+            return first
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                return b"".join([piece async for piece in self.pieces(most)])
+                return first + b"".join([piece async for piece in self.pieces(most)])
         except TimeoutError:
             raise Problem(408, "request_timeout", "The body did not arrive in time.") from None
 
     async def pieces(self, most: int) -> AsyncIterator[bytes]:
         """The body as it arrives; Problem once it is larger than `most` bytes."""
-        self._must_fit(self.content_length, most)
-        taken = 0
         while not self._body_was_read:
-            piece = await self._next_piece()
-            taken += len(piece)
-            self._must_fit(taken, most)
-            if piece:
+            if piece := await self._next_piece(most):
                 yield piece
 
     @property
     def has_unread_body(self) -> bool:
-        """Whether the client may still be sending; one that waits to be asked for its body is not."""
-        return not self._body_was_read and b"expect" not in self.headers
+        """Whether there is a body that was not read to its end."""
+        return not self._body_was_read
 
     async def drain(self) -> None:
-        """Reads on for a while and forgets it."""
-        taken = 0
+        """Reads on for a while and forgets it; a client that waits to be asked for its body sends none."""
+        if b"expect" in self.headers:
+            return
+        most = self._taken + DRAIN_BYTES
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                while not self._body_was_read and taken < DRAIN_BYTES:
-                    taken += len(await self._next_piece())
-        except (TimeoutError, ClientGone):
+                async for _ in self.pieces(most):
+                    pass
+        except (TimeoutError, ClientGone, Problem):
             return
 
     @asynccontextmanager
@@ -125,13 +127,15 @@ class Request:
         while (await self._receive())["type"] != "http.disconnect":
             continue
 
-    async def _next_piece(self) -> bytes:
+    async def _next_piece(self, most: int) -> bytes:
         message = await self._receive()
         if message["type"] == "http.disconnect":
             self._body_was_read = True
             raise ClientGone
         self._body_was_read = not message.get("more_body", False)
         piece: bytes = message.get("body", b"")
+        self._taken += len(piece)
+        self._must_fit(self._taken, most)
         return piece
 
     @property

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from gateway.rest.answers import Answer, of_json
 from gateway.rest.binding import Binding
-from gateway.rest.channels import Channels, class_of, metadata_of
+from gateway.rest.channels import Channels, Metadata, class_of, metadata_of
 from gateway.rest.encoding import Writers
 from gateway.rest.faces import Face
 from gateway.rest.fields import is_http_body
@@ -59,7 +59,17 @@ class Unary:
             away = error.code() is grpc.StatusCode.UNAVAILABLE and status_of(error) is None
             if not (away and self._may_repeat):
                 raise
-        return await _one_call(self._call(message, metadata=metadata, timeout=RECONNECT_SECONDS, wait_for_ready=True))
+            return await self._asked_again(error, message, metadata)
+
+    async def _asked_again(
+        self, first: grpc.aio.AioRpcError, message: Message, metadata: Metadata
+    ) -> tuple[Any, dict[str, str]]:
+        """Waits a moment for the service to come back; when it does not, it is still away."""
+        call = self._call(message, metadata=metadata, timeout=RECONNECT_SECONDS, wait_for_ready=True)
+        try:
+            return await _one_call(call)
+        except grpc.aio.AioRpcError as second:
+            raise first if second.code() is grpc.StatusCode.DEADLINE_EXCEEDED else second from None
 
     def _answer(self, response: Message, trailers: dict[str, str], request: Request) -> Answer:
         document = self._shape(response)

@@ -88,8 +88,9 @@ class Upload:
                 await call.write(self._part(**{self._chunk: chunk}))
             await call.write(self._part(**{self._complete: True}))
             await call.done_writing()
-        except asyncio.InvalidStateError:
-            # The service has answered before the end; its answer is all that matters now.
+        except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
+            # The service has answered before the end. Why is known only to the call itself: the write that
+            # failed is told as an internal error.
             return
 
 

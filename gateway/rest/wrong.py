@@ -26,5 +26,5 @@ def add_under(name: str, inner: Mapping[str, list[str]], errors: Errors) -> None
     for path, messages in inner.items():
         if len(errors) >= MOST_ERRORS:
             return
-        dot = "" if not path or path.startswith("[") else "."
+        dot = "." if name and path and not path.startswith("[") else ""
         errors.setdefault(f"{name[:255]}{dot}{path}", []).extend(messages)
