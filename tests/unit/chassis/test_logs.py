@@ -2,9 +2,8 @@
 
 import io
 import logging
-import sys
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from contextlib import redirect_stdout
 from typing import Any
 
 import orjson
@@ -18,13 +17,13 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
+def lines() -> Iterator[Lines]:
     written = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=written))
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    configure_logs("orders", "INFO")
-    yield lambda: [orjson.loads(line) for line in written.getvalue().splitlines()]
+    with redirect_stdout(io.TextIOWrapper(written)):
+        configure_logs("orders", "INFO")
+        yield lambda: [orjson.loads(line) for line in written.getvalue().splitlines()]
     structlog.reset_defaults()
     logging.captureWarnings(False)
     root.handlers[:], root.level = handlers, level
