@@ -10,6 +10,7 @@ import random
 import resource
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -142,7 +143,7 @@ class Floor:
                 done.append(BATCH)
 
 
-def _batch(choice: random.Random) -> dict[str, list[object]]:
+def _batch(choice: random.Random) -> dict[str, Sequence[object]]:
     orders = [(ids.new_id(), choice.sample(range(SKUS), LINES)) for _ in range(BATCH)]
     lines = [(id_, sku(number), 1 + number % 3) for id_, numbers in orders for number in numbers]
     taken: Counter[str] = Counter()

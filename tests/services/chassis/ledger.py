@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -77,7 +78,7 @@ def _on_closed(sums: dict[str, Sum], received: Received[PaymentClosed]) -> None:
         raise Ignore
 
 
-HANDLERS = {
+HANDLERS: dict[type[Any], Handler[Any]] = {
     PaymentCaptured: Handler(keys=lambda fact: [fact.order_id], apply=_on_captured),
     PaymentVoided: Handler(keys=lambda fact: [fact.order_id], apply=_on_voided),
     PaymentClosed: Handler(keys=lambda fact: [fact.order_id], apply=_on_closed),

@@ -10,9 +10,10 @@ from chassis import clock, dead_letters, ids, inbox
 from chassis.consumer import Folding
 from chassis.database import Database, rows_of, run_sql
 from protos.cloudevents.v1.cloudevents_pb2 import CloudEvent
-from tests.services.chassis.ledger import HANDLERS, SCHEMA, Sums, captured, sealed, voided
+from tests.services.chassis.ledger import HANDLERS, SCHEMA, Sum, Sums, captured, sealed, voided
 
 _OFFSETS = count(1)
+Ledger = Folding[dict[str, Sum]]
 
 
 @pytest.fixture
@@ -21,12 +22,12 @@ def room() -> Sums:
 
 
 @pytest.fixture
-def folding(database: Database, room: Sums) -> "Folding[dict[str, object]]":
+def folding(database: Database, room: Sums) -> Ledger:
     database.write(lambda connection: run_sql(connection, SCHEMA))
-    return Folding(database, "payments", "ledger", HANDLERS, room)  # type: ignore[arg-type]
+    return Folding(database, "payments", "ledger", HANDLERS, room)
 
 
-def _record(folding: Folding[dict[str, object]], key: str, value: bytes):  # type: ignore[no-untyped-def]
+def _record(folding: Ledger, key: str, value: bytes):  # type: ignore[no-untyped-def]
     return folding.decode("t", 0, next(_OFFSETS), key.encode(), value)
 
 
@@ -40,11 +41,11 @@ def _letters(database: Database) -> list[tuple[str, str, str]]:
     return [(row.key, row.reason, row.error) for row in database.read(lambda connection: rows_of(connection, sql))]
 
 
-def _fates(folding: Folding[dict[str, object]]) -> dict[str, float]:
+def _fates(folding: Ledger) -> dict[str, float]:
     return {name: child._value.get() for name, child in folding.metrics._fates.items()}
 
 
-def test_a_redelivered_event_changes_nothing(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+def test_a_redelivered_event_changes_nothing(database: Database, folding: Ledger) -> None:
     value = sealed(captured("t", "a", 5))
     before = _fates(folding)
 
@@ -56,7 +57,7 @@ def test_a_redelivered_event_changes_nothing(database: Database, folding) -> Non
     assert (fates["applied"], fates["duplicate"], fates["parked"]) == (1, 2, 0)
 
 
-def test_a_poison_event_is_parked_alone_and_its_neighbours_go_on(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+def test_a_poison_event_is_parked_alone_and_its_neighbours_go_on(database: Database, folding: Ledger) -> None:
     keys = [f"k{number}" for number in range(9)]
 
     folding.apply([_record(folding, key, sealed(captured("t", key, -1 if key == "k4" else 1))) for key in keys])
@@ -65,7 +66,7 @@ def test_a_poison_event_is_parked_alone_and_its_neighbours_go_on(database: Datab
     assert _letters(database) == [("k4", "error", "ZeroDivisionError: poison")]
 
 
-def test_later_events_of_a_parked_key_wait_behind_it_in_order(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+def test_later_events_of_a_parked_key_wait_behind_it_in_order(database: Database, folding: Ledger) -> None:
     folding.apply(
         [_record(folding, "a", sealed(voided("t", "a"))), _record(folding, "b", sealed(captured("t", "b", 1)))]
     )
@@ -75,7 +76,7 @@ def test_later_events_of_a_parked_key_wait_behind_it_in_order(database: Database
     assert [(key, reason) for key, reason, _ in _letters(database)] == [("a", "too_early"), ("a", "behind")]
 
 
-def test_a_retry_that_succeeds_frees_the_key_and_those_behind_it(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+def test_a_retry_that_succeeds_frees_the_key_and_those_behind_it(database: Database, folding: Ledger) -> None:
     folding.apply(
         [_record(folding, "a", sealed(voided("t", "a"))), _record(folding, "a", sealed(captured("t", "a", 9)))]
     )
@@ -96,7 +97,7 @@ def _apply_elsewhere(database: Database, key: str) -> None:
     database.write(lambda connection: run_sql(connection, sql, key=key))
 
 
-def test_a_failed_retry_counts_and_names_the_next_try(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+def test_a_failed_retry_counts_and_names_the_next_try(database: Database, folding: Ledger) -> None:
     folding.apply([_record(folding, "a", sealed(voided("t", "a")))])
 
     folding.retry("t", "a")
@@ -106,14 +107,14 @@ def test_a_failed_retry_counts_and_names_the_next_try(database: Database, foldin
     assert row.next_try_at - row.now > timedelta(seconds=dead_letters.backoff_seconds(2) - 1)
 
 
-def test_bytes_that_are_no_event_are_parked_and_kept(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+def test_bytes_that_are_no_event_are_parked_and_kept(database: Database, folding: Ledger) -> None:
     folding.apply([_record(folding, "a", b"\xff\xfenonsense"), _record(folding, "b", sealed(captured("t", "b", 1)))])
 
     assert _sums(database) == {"b": (1, "c")}
     assert [(key, reason) for key, reason, _ in _letters(database)] == [("a", "undecodable")]
 
 
-def test_an_unknown_type_is_ignored_but_an_unknown_major_version_is_parked(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+def test_an_unknown_type_is_ignored_but_an_unknown_major_version_is_parked(database: Database, folding: Ledger) -> None:
     def renamed(name: str) -> bytes:
         event = CloudEvent.FromString(sealed(captured("t", "a", 1)))
         event.type = name
@@ -127,7 +128,7 @@ def test_an_unknown_type_is_ignored_but_an_unknown_major_version_is_parked(datab
     assert [(key, reason) for key, reason, _ in _letters(database)] == [("a", "undecodable")]
 
 
-def test_an_event_older_than_the_inbox_remembers_is_parked(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+def test_an_event_older_than_the_inbox_remembers_is_parked(database: Database, folding: Ledger) -> None:
     old_ms = clock.unix_ms() - 15 * 86_400_000
     event = CloudEvent.FromString(sealed(captured("t", "a", 1)))
     event.id = f"{old_ms >> 16:08x}-{old_ms & 0xFFFF:04x}{event.id[13:]}"
@@ -146,9 +147,7 @@ def test_the_day_of_a_claim_is_taken_from_the_id_not_from_the_arrival() -> None:
 
 
 def test_a_lost_compare_and_set_rolls_back_the_claims_and_is_applied_again(
-    database: Database,
-    folding,
-    room: Sums,  # type: ignore[no-untyped-def]
+    database: Database, folding: Ledger, room: Sums
 ) -> None:
     """Swallowed, the fact would count as applied though nobody wrote it."""
     room.loses = 2
@@ -159,14 +158,14 @@ def test_a_lost_compare_and_set_rolls_back_the_claims_and_is_applied_again(
     assert room.committed_batches == [1]
 
 
-def test_the_trace_of_a_parked_event_is_in_its_letter(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+def test_the_trace_of_a_parked_event_is_in_its_letter(database: Database, folding: Ledger) -> None:
     folding.apply([_record(folding, "a", sealed(captured("t", "a", -1)))])
 
     sql = "SELECT traceparent FROM dead_letters"
     assert database.read(lambda connection: rows_of(connection, sql))[0].traceparent.startswith(f"00-{'a' * 32}")
 
 
-def test_when_even_parking_fails_the_batch_is_kept_for_later(database: Database, folding) -> None:  # type: ignore[no-untyped-def]
+def test_when_even_parking_fails_the_batch_is_kept_for_later(database: Database, folding: Ledger) -> None:
     """Parking for ever what cannot be parked would end in a recursion, not in a retry."""
     database.write(lambda connection: run_sql(connection, "ALTER TABLE dead_letters RENAME TO mislaid"))
 
