@@ -1,14 +1,16 @@
 """Runs the inventory service: `python -m inventory_service`."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from chassis.consumer import Consumer
 from chassis.locks import RedisLock
 from chassis.run import App, Service, run
 from inventory_service import commands, jobs
+from inventory_service.domain import CONTEXT
 from inventory_service.event_handlers import HANDLERS
-from inventory_service.repository import CONTEXT, Stockrooms
+from inventory_service.repository import Stockrooms
 from inventory_service.servicer import CatalogueServicer, InventoryServicer
 from inventory_service.settings import InventorySettings
 from protos.inventory.v1.inventory_pb2_grpc import (
@@ -44,7 +46,7 @@ def build(app: App) -> None:
             room=stockrooms,
         )
     )
-    app.add_job(jobs.sweep(app.database, stockrooms, settings.sweep_seconds, relay.wake))
+    app.add_job(jobs.sweep(app.database, partial(commands.free_expired, stockrooms), settings.sweep_seconds))
     app.add_job(jobs.ledger_check(app.database, settings.ledger_check_seconds))
 
 

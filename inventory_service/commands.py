@@ -32,7 +32,7 @@ from inventory_service.domain import (
     UnknownSku,
     wrong_field,
 )
-from inventory_service.repository import Stockrooms, insert_changes, put_offers, recorded_changes
+from inventory_service.repository import Stockrooms, insert_changes, ledger_differences, put_offers, recorded_changes
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -304,6 +304,11 @@ def free_expired(stockrooms: Stockrooms, connection: Connection) -> int:
     stockrooms.save(connection, room)
     stockrooms.committed(room)
     return len(expired)
+
+
+def compare_ledger(connection: Connection) -> dict[str, int]:
+    """By how many pieces balances and movements differ, by SKU; there must be none."""
+    return ledger_differences(connection)
 
 
 def _each(commands: Sequence[C], work: Callable[[C], R]) -> list[R | Refusal]:

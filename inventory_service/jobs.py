@@ -2,35 +2,36 @@
 
 from collections.abc import Callable
 
+from sqlalchemy import Connection
+
 from chassis.database import Database
 from chassis.jobs import Job
 from chassis.logs import get_logger
 from chassis.metrics import gauge
 from inventory_service import queries
-from inventory_service.commands import free_expired
-from inventory_service.repository import CONTEXT, Stockrooms, ledger_differences
+from inventory_service.commands import compare_ledger
+from inventory_service.domain import CONTEXT
 
 log = get_logger(__name__)
 
 
-def sweep(database: Database, stockrooms: Stockrooms, every_seconds: float, wake_relay: Callable[[], None]) -> Job:
+def sweep(database: Database, free_expired: Callable[[Connection], int], every_seconds: float) -> Job:
     """Free reservations of callers, a batch after the other, until none is left whose time is over."""
 
     def work() -> None:
-        while freed := database.write(lambda connection: free_expired(stockrooms, connection)):
-            wake_relay()
+        while freed := database.write(free_expired):
             log.info("reservations freed", reservations=freed)
 
     return Job("sweep", every_seconds, work)
 
 
 def ledger_check(database: Database, every_seconds: float) -> Job:
-    """Tell by how many pieces the movements differ from the balances, which must be none, and who waits."""
+    """Tell by how many pieces the movements differ from the balances, which must be none, and how many wait."""
     difference = gauge(CONTEXT, "ledger_difference", "Pieces by which movements and balances differ; must be 0")
     waiting = gauge(CONTEXT, "waiting_reservations", "Reservations that wait for goods")
 
     def work() -> None:
-        found = database.write(ledger_differences)
+        found = database.write(compare_ledger)
         difference.set(sum(found.values()))
         if found:
             log.error("the ledger does not add up", skus=list(found)[:20], pieces=sum(found.values()))

@@ -1,5 +1,7 @@
 """What inventory is about: products, shelves, what is held on them for whom, and every change of it."""
 
+from typing import Final
+
 from inventory_service.domain.change import ChangeKind, ChangeRequest, StockChange
 from inventory_service.domain.product import Offer, Product, Supply
 from inventory_service.domain.refusals import (
@@ -34,7 +36,11 @@ from inventory_service.domain.stockroom import (
     allotment_id,
 )
 
+CONTEXT: Final = "inventory"
+"""The word for all of it: package, schema, topics, metrics."""
+
 __all__ = [
+    "CONTEXT",
     "ChangeKind",
     "ChangeRequest",
     "CurrencyMismatch",

@@ -19,7 +19,7 @@ _STATEMENTS = (
         sweep_at timestamptz CHECK (sweep_at IS NULL OR (holder = 'rpc' AND status = 'HELD')),
         traceparent text,
         created_at timestamptz NOT NULL DEFAULT now()
-    ) WITH (fillfactor = 60)
+    ) WITH (fillfactor = 50)
     """,
     "CREATE INDEX reservations_to_sweep ON reservations (sweep_at) WHERE sweep_at IS NOT NULL",
     """

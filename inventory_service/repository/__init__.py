@@ -3,10 +3,9 @@
 from inventory_service.repository.catalogue import put_offers
 from inventory_service.repository.changes import insert_changes, recorded_changes
 from inventory_service.repository.ledger import ledger_differences
-from inventory_service.repository.stockrooms import CONTEXT, ENDING, ORDER, SKU, Stockrooms
+from inventory_service.repository.stockrooms import ENDING, ORDER, SKU, Stockrooms
 
 __all__ = [
-    "CONTEXT",
     "ENDING",
     "ORDER",
     "SKU",

@@ -10,9 +10,8 @@ from chassis.database import rows_of, run_sql
 from chassis.failpoints import failpoint
 from chassis.outbox import tell
 from inventory_service import wire
-from inventory_service.domain import Offer, Product
+from inventory_service.domain import CONTEXT, Offer, Product
 from inventory_service.queries import products_by_sku
-from inventory_service.repository.stockrooms import CONTEXT
 
 _PUT: Final = """
 INSERT INTO products (sku, name, price_minor, currency, supply, supplier, supplier_scenario, active)

@@ -18,6 +18,7 @@ from chassis.metrics import counter
 from chassis.outbox import tell
 from inventory_service import wire
 from inventory_service.domain import (
+    CONTEXT,
     Holder,
     Reservation,
     ReservationStatus,
@@ -25,8 +26,6 @@ from inventory_service.domain import (
     Shortage,
     Stockroom,
 )
-
-CONTEXT: Final = "inventory"
 
 # What a fact touches comes as one list of keys; their first letter tells what they name.
 ENDING: Final = "e"
