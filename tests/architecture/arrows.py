@@ -19,23 +19,26 @@ MAY_USE_ROOMS: Mapping[str, frozenset[str]] = {
     "domain": frozenset(),
     "settings": frozenset({"domain", "simulator"}),
     "ports": frozenset({"domain"}),
-    "commands": frozenset({"domain", "ports", "queries", "repository", "wire"}),
+    "commands": frozenset({"domain", "ports", "queries", "repository", "tables", "wire"}),
     "event_handlers": frozenset({"domain", "repository", "wire"}),
     "calls": frozenset({"domain", "ports", "repository", "wire"}),
-    "jobs": frozenset({"domain", "ports", "commands", "queries", "settings"}),
+    "jobs": frozenset({"domain", "ports", "commands", "queries", "settings", "tables"}),
     "queries": frozenset({"domain", "tables"}),
-    "feed": frozenset({"domain", "queries", "wire"}),
+    "feed": frozenset({"domain", "queries", "tables", "wire"}),
+    "metrics": frozenset({"domain", "tables"}),
     "tables": frozenset({"domain"}),
     "repository": frozenset({"domain", "tables", "queries", "wire"}),
     "wire": frozenset({"domain", "ports", "queries", "tables"}),
-    "servicer": frozenset({"domain", "ports", "commands", "queries", "wire", "feed"}),
+    "servicer": frozenset({"domain", "ports", "commands", "queries", "wire", "feed", "metrics", "tables"}),
     "adapters": frozenset({"domain", "ports", "simulator"}),
     "simulator": frozenset(),
     "migrations": frozenset({"tables"}),
     "__init__": frozenset(),
 }
-PARENT_ROOMS = frozenset({"domain", "commands"})
+PARENT_ROOMS = frozenset({"commands", "domain", "ports", "queries"})
 """What a flat may use of the service around it."""
+WIRING = frozenset({"__main__", "assembly"})
+"""Rooms that put the others together, and may know all of them."""
 CHASSIS_FOR: Mapping[str, frozenset[str]] = {
     "domain": frozenset({"errors", "money"}),
     "ports": frozenset({"errors"}),
@@ -81,7 +84,7 @@ def library_reason(source: Source, name: str) -> str | None:
 
 def room_reason(source: Source, name: str) -> str | None:
     room = room_of(source)
-    if room is None or room.name == "__main__":
+    if room is None or room.name in WIRING:
         return None
     target = room_named(name.split("."))
     if target is not None and target.service == room.service:

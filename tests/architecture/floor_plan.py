@@ -23,7 +23,7 @@ ROOMS = frozenset(
     }
 )
 FURTHER_ROOMS = {
-    "order_service": frozenset({"feed"}),
+    "order_service": frozenset({"assembly", "feed", "metrics"}),
     "payment_service": frozenset({"simulator"}),
     "supplier_service": frozenset({"simulator"}),
 }
