@@ -46,6 +46,7 @@ def test_a_package_may_not_reach_up_or_across(path: str, line: str) -> None:
         ("order_service/wire.py", "from .repository import Orders"),
         ("order_service/adapters/catalogue.py", "from order_service.repository import Orders"),
         ("order_service/__init__.py", "from order_service.domain import Order"),
+        ("order_service/servicer.py", "from order_service.imports.assembly import build_imports"),
     ],
 )
 def test_a_room_may_use_only_the_rooms_below_it(path: str, line: str) -> None:
@@ -82,6 +83,7 @@ def test_only_the_chassis_knows_the_clients_of_the_servers(library: str) -> None
         ("order_service/imports/commands.py", "from order_service.commands import place_orders"),
         ("order_service/wire.py", "from .domain import Order"),
         ("order_service/__main__.py", "from order_service.imports.servicer import ImportServicer"),
+        ("order_service/imports/assembly.py", "from order_service.imports.servicer import ImportServicer"),
         ("deploy/local/welcome.py", "from gateway.client import Client"),
     ],
 )
