@@ -29,7 +29,7 @@ Hook = Callable[[], Awaitable[None]]
 _AGAIN_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 1.0
 _PARTITIONS_SECONDS: Final = 3_600.0
-_STOP_SECONDS: Final = 25.0
+_STOP_SECONDS: Final = 10.0
 
 log = get_logger(__name__)
 
@@ -111,6 +111,10 @@ class App:
         self._writers.append(writer)
         return writer
 
+    def add_batcher(self, batcher: Part) -> None:
+        """Run a batcher of questions beside those of commands; in every role."""
+        self._writers.append(batcher)
+
     def on_start(self, hook: Hook) -> None:
         """Run once the schema is there, before consumers and jobs; again while it raises Unavailable."""
         self._at_start.append(hook)
@@ -141,15 +145,16 @@ class App:
     async def stop(self) -> None:
         """Stop accepting, drain, end the batch under way, leave the group, then let the connections go."""
         await self.server.stop(self._drain_seconds)
-        for parts in (self._writers, self._consumers, [self._job_runner], self._calls, [self._relay]):
-            await asyncio.gather(*(_end(part) for part in parts if part is not None))
+        # Who makes work stops before who does it; the relay last, so that what was decided is still told.
+        for parts in (self._writers, [*self._consumers, self._job_runner], self._calls, [self._relay]):
+            await asyncio.gather(*(_end(part.stop) for part in parts if part is not None))
         for hook in self._at_stop:
             await hook()
         if self._watching is not None:
             self._watching.cancel()
         await self.redis.aclose()
         self.feed.close()
-        await asyncio.to_thread(self.database.close)
+        await _end(self.database.close)
 
     def _background(self) -> list[Part]:
         self._job_runner = JobRunner(self.database, self.context, self._jobs)
@@ -198,15 +203,24 @@ class App:
         await self.redis.ping()
 
     async def _check_kafka(self) -> None:
-        first = urlsplit(f"//{self._kafka.split(',')[0]}")
-        _, writer = await asyncio.open_connection(first.hostname, first.port)
-        writer.close()
-        await writer.wait_closed()
+        reached = await asyncio.gather(*map(_is_listening, self._kafka.split(",")))
+        if not any(reached):
+            raise ConnectionError(f"no broker listens at {self._kafka}")
 
 
-async def _end(part: Part) -> None:
+async def _is_listening(address: str) -> bool:
+    where = urlsplit(f"//{address}")
+    try:
+        _, writer = await asyncio.open_connection(where.hostname, where.port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def _end(stop: Callable[[], None]) -> None:
     try:
         async with asyncio.timeout(_STOP_SECONDS):
-            await asyncio.to_thread(part.stop)
+            await asyncio.to_thread(stop)
     except TimeoutError:
-        log.error("a part did not stop in time", part=type(part).__name__)
+        log.error("a part did not stop in time", part=getattr(stop, "__qualname__", ""))

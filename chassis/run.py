@@ -40,7 +40,10 @@ class Service:
 
 
 def run(service: Service, arguments: Sequence[str]) -> int:
-    """Do what the command line asks for; the exit code: 0 in order, 1 failed, 2 a wrong call or setting."""
+    """Do what the command line asks for; the exit code: 0 in order, 1 failed, 2 a wrong call or setting.
+
+    A service that ran ends the process itself.
+    """
     asked = _parser(service).parse_args(arguments)
     if asked.settings:
         print(settings_table(service.settings))
@@ -49,8 +52,10 @@ def run(service: Service, arguments: Sequence[str]) -> int:
     configure_logs(service.context, settings.log_level)
     if asked.migrate:
         return _migrate(service, settings)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(service, settings))
+    code = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_serve(service, settings))
+    # All that must be kept is kept by now; a thread that waits for a peer that never answers must not keep us.
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def _parser(service: Service) -> argparse.ArgumentParser:

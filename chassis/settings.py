@@ -39,9 +39,7 @@ def _redis_url(url: str) -> str:
 
 def broker_addresses(text: str) -> str:
     """One or more host:port, separated by commas; raises ValueError for anything else."""
-    for address in filter(None, text.split(",")):
-        _address(address.strip())
-    return text
+    return ",".join(_address(address.strip()) for address in text.split(","))
 
 
 def _address(text: str) -> str:
@@ -73,7 +71,9 @@ def bootstrap_servers(told: str, offset: int) -> str:
 class ServiceSettings(BaseSettings):
     """What every service can be told; each adds its own in a subclass. Read once, at start."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True, allow_inf_nan=False
+    )
 
     database_url: DatabaseUrl | None = Field(
         default=None, repr=False, description="an owner's URL, with which --migrate makes role and schema"
@@ -204,8 +204,8 @@ def _refusal(detail: ErrorDetails) -> str:
     name = str(detail["loc"][0]).upper() if detail["loc"] else "settings"
     if detail["type"] == "missing":
         return f"{name}: is not set"
-    message = detail["msg"].removeprefix("Value error, ")
-    return f"{name}: {without_credentials(message[:1].lower() + message[1:])}"
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be").partition(", unable")[0]
+    return f"{name}: {without_credentials(message)}"
 
 
 def settings_table(cls: type[BaseSettings]) -> str:

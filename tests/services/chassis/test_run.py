@@ -9,14 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from chassis.logs import get_logger
 from deploy.local import Infrastructure
 from protos.orders.v1 import orders_pb2 as pb
 from tests.services.chassis.own_database import own_database
 from tests.services.chassis.processes import Process, environment, run_once, running
 from tests.waiting import until
-
-log = get_logger(__name__)
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +127,17 @@ def test_it_starts_and_stops_without_postgres_kafka_and_redis() -> None:
         process.ask_to_stop()
         assert process.exit_code() == 0
         assert "hush" not in process.output()
+
+
+def test_a_database_that_never_answers_does_not_keep_it_from_stopping() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://orders:hush@127.0.0.1:{silent.getsockname()[1]}/orders_db"
+        with running(environment(ORDERS_DATABASE_URL=url)) as process:
+            process.await_health("NOT_SERVING", "database")
+            asked_at = time.monotonic()
+            process.ask_to_stop()
+            assert process.exit_code() == 0
+            assert time.monotonic() - asked_at < 5
 
 
 def test_it_waits_for_its_schema_and_serves_when_that_is_there(infrastructure: Infrastructure) -> None:

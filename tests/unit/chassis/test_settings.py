@@ -20,11 +20,13 @@ _NONSENSE = {
     "MAX_RPCS_IN_FLIGHT": "many",
     "FAILPOINT": "orders.place=explode",
     "PATIENCE_SECONDS": "nan",
+    "TIRED_SECONDS": "inf",
 }
 
 
 class ShopSettings(ServiceSettings):
     orders_database_url: DatabaseUrl = Field(repr=False, description="the database")
+    tired_seconds: float = Field(default=1, description="unbounded")
     patience_seconds: float = Field(
         default=2.5, ge=0, le=60, json_schema_extra=unit("s"), description="how long to wait"
     )
