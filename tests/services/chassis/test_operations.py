@@ -22,7 +22,7 @@ NOBODY: Any = None
 @pytest.fixture
 def folding(database: Database) -> Any:
     database.write(lambda connection: run_sql(connection, SCHEMA))
-    return Folding(database, "payments", "ledger", HANDLERS, Sums())  # type: ignore[arg-type]
+    return Folding(database, "payments", "ledger", HANDLERS, Sums())
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The life of a service's process."""
 
 import signal
+import socket
 import time
 import urllib.request
 from collections.abc import Iterator
