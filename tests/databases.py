@@ -53,7 +53,7 @@ class DatabaseUrls(Mapping[str, str]):
             return
         local = self._infrastructure
         commands = migrations(local.place, local.environment, local.database_url)
-        [command] = [command for command in commands if command.name == service]
+        [command] = [command for command in commands if command.name.startswith(service)]
         require_done(command, local.supervisor.run_all([command], SECONDS)[command.name])
         self._migrated.add(service)
 

@@ -15,6 +15,7 @@ from payment_service.adapters.simulated import SimulatedProvider
 from payment_service.calls import ProviderCalls
 from payment_service.domain import Policy
 from payment_service.event_handlers import HANDLERS, PaymentRoom
+from payment_service.ports import PaymentProvider
 from payment_service.queries import list_payments
 from payment_service.simulator.journal import SCHEMA, Journal
 from payment_service.simulator.scenarios import CALM
@@ -102,25 +103,28 @@ class Books:
 class Desk:
     """One instance of the payment service, without broker and server."""
 
-    def __init__(self, urls: Mapping[str, str], policy: Policy, in_flight: int = 64) -> None:
+    def __init__(
+        self, urls: Mapping[str, str], policy: Policy, in_flight: int = 64, provider: PaymentProvider | None = None
+    ) -> None:
         self.database = Database(urls["payments"], schema="payments", application_name="payments-tests")
         self.simulator = Database(urls[SCHEMA], schema=SCHEMA, application_name="simulator-tests", pool_size=2)
         self.books = Books(self.database, self.simulator)
-        self.provider = SimulatedProvider(Journal(self.simulator, CALM))
-        self.calls = ProviderCalls(self.database, self.provider, policy, in_flight=in_flight, wake_relay=lambda: None)
+        self.simulated = SimulatedProvider(Journal(self.simulator, CALM))
+        asked = provider or self.simulated
+        self.calls = ProviderCalls(self.database, asked, policy, in_flight=in_flight, wake_relay=lambda: None)
         room = PaymentRoom(self.calls.payments, lambda: None)
         self.folding = Folding(self.database, "payments", "payments", HANDLERS, room)
 
     def open(self) -> "Desk":
         """Begin to ask the provider."""
-        self.provider.start()
+        self.simulated.start()
         self.calls.engine.start()
         return self
 
     def close(self) -> None:
         """End in order."""
         self.calls.engine.stop()
-        self.provider.stop()
+        self.simulated.stop()
         self.database.close()
         self.simulator.close()
 
