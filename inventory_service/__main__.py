@@ -46,7 +46,8 @@ def build(app: App) -> None:
             room=stockrooms,
         )
     )
-    app.add_job(jobs.sweep(app.database, partial(commands.free_expired, stockrooms), settings.sweep_seconds))
+    free_expired = partial(commands.free_expired, stockrooms)
+    app.add_job(jobs.sweep(app.database, free_expired, settings.sweep_seconds, relay.wake))
     app.add_job(jobs.ledger_check(app.database, settings.ledger_check_seconds))
 
 

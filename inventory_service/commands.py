@@ -129,7 +129,7 @@ def change_stock(
     results = _each(commands, lambda command: _change(connection, room, recorded, command))
     stockrooms.save(connection, room)
     insert_changes(connection, [change for name, change in recorded.items() if name not in known])
-    stockrooms.committed(room)
+    stockrooms.count(room)
     return results
 
 
@@ -211,7 +211,7 @@ def reserve_stock(
     )
     results = _each(commands, lambda command: _reserve(room, command))
     stockrooms.save(connection, room)
-    stockrooms.committed(room)
+    stockrooms.count(room)
     return results
 
 
@@ -247,7 +247,7 @@ def commit_reservations(
     room = stockrooms.open(connection, skus=[], ids=[command.reservation_id for command in commands])
     results = _each(commands, lambda command: _commit(room, command))
     stockrooms.save(connection, room)
-    stockrooms.committed(room)
+    stockrooms.count(room)
     return results
 
 
@@ -272,7 +272,7 @@ def release_reservations(
     room = stockrooms.open(connection, skus=[], ids=[command.reservation_id for command in commands], may_free=True)
     results = _each(commands, lambda command: _release(room, command))
     stockrooms.save(connection, room)
-    stockrooms.committed(room)
+    stockrooms.count(room)
     return results
 
 
@@ -302,7 +302,7 @@ def free_expired(stockrooms: Stockrooms, connection: Connection) -> int:
         if (reservation := room.reservations[id_]).status is ReservationStatus.HELD:
             room.release(reservation)
     stockrooms.save(connection, room)
-    stockrooms.committed(room)
+    stockrooms.count(room)
     return len(expired)
 
 

@@ -15,11 +15,14 @@ from inventory_service.domain import CONTEXT
 log = get_logger(__name__)
 
 
-def sweep(database: Database, free_expired: Callable[[Connection], int], every_seconds: float) -> Job:
+def sweep(
+    database: Database, free_expired: Callable[[Connection], int], every_seconds: float, wake_relay: Callable[[], None]
+) -> Job:
     """Free reservations of callers, a batch after the other, until none is left whose time is over."""
 
     def work() -> None:
         while freed := database.write(free_expired):
+            wake_relay()
             log.info("reservations freed", reservations=freed)
 
     return Job("sweep", every_seconds, work)

@@ -150,6 +150,10 @@ class Stockrooms:
     def committed(self, room: Stockroom) -> None:
         """Have told what is to be told, and count what became of reservations."""
         self._wake_relay()
+        self.count(room)
+
+    def count(self, room: Stockroom) -> None:
+        """Count what became of reservations."""
         for outcome, times in room.outcomes.items():
             self._outcomes[outcome].inc(times)
 
