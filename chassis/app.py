@@ -47,7 +47,8 @@ class Part(Protocol):
 class App:
     """One process of a service. `build` adds its parts; each runs where its role is among ROLES.
 
-    `redis` is the asynchronous client, `feed` the change feed; both may be away at any time.
+    `redis` is the asynchronous client, `feed` the change feed; both may be away at any time. `stopping` is set when
+    the stop begins: an RPC that only waits may then answer with what it knows, before the drain is over.
     """
 
     def __init__(self, context: str, settings: Any, migrations: Path) -> None:
@@ -56,6 +57,7 @@ class App:
         self.settings = settings
         self.roles = common.roles
         self.loop = asyncio.get_running_loop()
+        self.stopping = asyncio.Event()
         self.database = Database(common.database_url_of(context), schema=context, application_name=f"{context}-service")
         self.redis = async_client(common.redis)
         self.feed = Feed(common.redis)
@@ -144,6 +146,7 @@ class App:
 
     async def stop(self) -> None:
         """Stop accepting, drain, end the batch under way, leave the group, then let the connections go."""
+        self.stopping.set()
         await self.server.stop(self._drain_seconds)
         # Who makes work stops before who does it; the relay last, so that what was decided is still told.
         for parts in (self._writers, [*self._consumers, self._job_runner], self._calls, [self._relay]):

@@ -13,6 +13,7 @@ from chassis.database import Database, rows_of
 from chassis.migrations import SchemaState, run_migrations, schema_state
 from deploy.local import Infrastructure
 from tests.services.chassis.own_database import own_database
+from tests.services.chassis.processes import environment, run_once
 
 HISTORY = Path(__file__).parent / "small_service" / "migrations"
 
@@ -107,18 +108,13 @@ def test_an_owner_that_is_no_superuser_suffices(infrastructure: Infrastructure) 
             connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
-def test_any_number_may_migrate_at_once(infrastructure: Infrastructure) -> None:
-    with own_database(infrastructure.database_url, "orders") as url, ThreadPoolExecutor(4) as together:
-        # One after the other loads Alembic's environment, which is not made for threads.
-        run_migrations("orders", url, infrastructure.database_url, HISTORY)
-        done = [together.submit(_provision_only, url, infrastructure.database_url) for _ in range(4)]
-        assert [future.result() for future in done] == [None] * 4
+def test_any_number_of_processes_may_migrate_at_once(infrastructure: Infrastructure) -> None:
+    with own_database(infrastructure.database_url, "orders") as url, ThreadPoolExecutor(3) as together:
+        settings = environment(ORDERS_DATABASE_URL=url, DATABASE_URL=infrastructure.database_url)
+        done = [together.submit(run_once, settings, "--migrate") for _ in range(3)]
 
-
-def _provision_only(url: str, owner_url: str) -> None:
-    from chassis.migrations.provision import provision
-
-    provision("orders", url, owner_url)
+        assert [future.result().returncode for future in done] == [0, 0, 0]
+        assert _state(url, HISTORY) is SchemaState.CURRENT
 
 
 def test_a_changed_password_is_taken_over(infrastructure: Infrastructure) -> None:
