@@ -1,0 +1,1 @@
+"""The orders context: takes orders in and leads each one to its end."""

@@ -1,0 +1,1 @@
+"""What orders talks to: one module for each."""

@@ -1,0 +1,257 @@
+"""What may be asked of orders: each function does a batch of one kind of command in the caller's transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection
+
+from chassis import clock, tracing
+from chassis.database import LostUpdate, rows_of
+from chassis.errors import Overloaded, Refusal
+from chassis.failpoints import failpoint
+from chassis.tables import OUTBOX_LIMIT
+from order_service import queries, repository
+from order_service.domain import (
+    IdempotencyKeyReused,
+    Line,
+    Order,
+    OrderNotFound,
+    Product,
+    Status,
+    StockPolicy,
+    Wanted,
+    priced,
+    require_currency,
+    total_of,
+)
+from order_service.queries import Known
+from order_service.repository import Draft
+from order_service.tables import Shown, Terms
+
+CUSTOMER: Final = "customer"
+IMPORT: Final = "import"
+TIME: Final = "orders"
+_LOOK_SECONDS: Final = 1.0
+
+
+class PlaceOrder(NamedTuple):
+    """Asks for an order, under a new id of its own; what it is, is `wanted`, as the client sent it.
+
+    An import brings its own prices and date: then `priced_lines` (and `wanted` with the same SKUs and quantities) and
+    `placed_at` are given, `actor` is IMPORT, and neither the price copy nor the catalogue is asked. `fingerprint` is
+    what makes two requests with one key the same; it must cover all that was sent, and no price that was not.
+    `is_copy_complete` says that inventory was asked, and knows no SKU that the price copy lacks.
+    """
+
+    id: str
+    customer_id: str
+    idempotency_key: str
+    fingerprint: bytes
+    wanted: Sequence[Wanted]
+    stock_policy: StockPolicy = StockPolicy.REJECT
+    payment_method: str = ""
+    expected_minor: int | None = None
+    currency: str = ""
+    external_ref: str | None = None
+    metadata: dict[str, str] | None = None
+    traceparent: str = ""
+    actor: str = CUSTOMER
+    placed_at: datetime | None = None
+    priced_lines: Sequence[Line] | None = None
+    is_copy_complete: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What names the order to its customer."""
+        return self.customer_id, self.idempotency_key
+
+
+class Placed(NamedTuple):
+    """The order that stands under a command's key, whoever placed it."""
+
+    shown: Shown
+    is_replayed: bool
+
+
+class CancelOrder(NamedTuple):
+    """Asks for an order's end."""
+
+    order_id: str
+    reason: str
+    actor: str = CUSTOMER
+    traceparent: str = ""
+
+
+@dataclass(slots=True)
+class Backlog:
+    """Whether the outbox has room (promise P11); looked at once a second, and counted only when it may be full."""
+
+    limit: int = OUTBOX_LIMIT
+    has_room: bool = True
+    look_at: float = field(default=0.0)
+
+    def look(self, connection: Connection) -> bool:
+        """Whether something new may be placed."""
+        if clock.monotonic() >= self.look_at:
+            self.look_at = clock.monotonic() + _LOOK_SECONDS
+            span = "SELECT COALESCE(max(id) - min(id), 0) AS rows FROM outbox"
+            self.has_room = rows_of(connection, span)[0].rows < self.limit or self._counted(connection) < self.limit
+        return self.has_room
+
+    @staticmethod
+    def _counted(connection: Connection) -> int:
+        return int(rows_of(connection, "SELECT count(*) AS rows FROM outbox")[0].rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Places orders, in batches."""
+
+    currency: str
+    payment_method: str
+    backlog: Backlog = field(default_factory=Backlog)
+
+    def place_orders(self, connection: Connection, commands: Sequence[PlaceOrder]) -> list[Placed | Refusal]:
+        """Store what is new, find what was placed before; a result or a refusal for each command, in order.
+
+        Rules (protocols: placing): equal keys inside the batch are folded first. After shape comes the key, then the
+        catalogue: a retry finds its order whatever became of prices since. A refused command leaves its key free.
+        """
+        results: dict[int, Placed | Refusal] = {}
+        rest = list(enumerate(commands))
+        while rest:
+            first = {command.key: command for _, command in reversed(rest)}
+            told = self._place_distinct(connection, first)
+            results |= {place: result for place, command in rest if (result := _result_of(command, first, told))}
+            rest = [(place, command) for place, command in rest if place not in results]
+        failpoint("orders.place.before_commit")
+        return [results[place] for place in range(len(commands))]
+
+    def _place_distinct(
+        self, connection: Connection, commands: Mapping[tuple[str, str], PlaceOrder]
+    ) -> dict[tuple[str, str], Placed | Refusal]:
+        at = clock.now()
+        drafts, told = self._drafts(connection, commands.values(), at)
+        failpoint("orders.place.before_insert")
+        placed = repository.insert_orders(connection, list(drafts.values()), at) if drafts else set()
+        unsettled = [key for key in commands if key in told or drafts[key].id not in placed]
+        # A statement of its own: the one that inserted cannot see what it lost against.
+        known = queries.orders_under(connection, unsettled) if unsettled else {}
+        told |= {key: Placed(draft.shown(), False) for key, draft in drafts.items() if draft.id in placed}
+        told |= {key: _judge(commands[key], found) for key, found in known.items()}
+        if len(told) < len(commands):
+            raise LostUpdate("a key was taken, and is free again")
+        return told
+
+    def _drafts(
+        self, connection: Connection, commands: Iterable[PlaceOrder], at: datetime
+    ) -> tuple[dict[tuple[str, str], Draft], dict[tuple[str, str], Placed | Refusal]]:
+        skus = {line.sku for command in commands if command.priced_lines is None for line in command.wanted}
+        products = repository.products_of(connection, skus)
+        has_room = self.backlog.look(connection)
+        drafts: dict[tuple[str, str], Draft] = {}
+        refused: dict[tuple[str, str], Placed | Refusal] = {}
+        for command in commands:
+            try:
+                drafts[command.key] = self._draft(command, products, at, has_room)
+            except Refusal as refusal:  # kept, not swallowed: the key may turn out to be known
+                refused[command.key] = refusal
+        return drafts, refused
+
+    def _draft(self, command: PlaceOrder, products: Mapping[str, Product], at: datetime, has_room: bool) -> Draft:
+        if not has_room:
+            raise Overloaded("more facts are waiting to be told than can be borne", retry_after=5.0)
+        require_currency(command.currency, self.currency)
+        lines = command.priced_lines
+        if lines is None:
+            lines = priced(command.wanted, products, self.currency, is_copy_complete=command.is_copy_complete)
+        terms = Terms(
+            customer_id=command.customer_id,
+            idempotency_key=command.idempotency_key,
+            total_minor=total_of(lines, command.expected_minor, self.currency),
+            currency=self.currency,
+            stock_policy=command.stock_policy,
+            payment_method=command.payment_method or self.payment_method,
+            external_ref=command.external_ref,
+            metadata=command.metadata,
+            items=[line._asdict() for line in lines],
+            placed_at=command.placed_at or at,
+            created_at=at,
+        )
+        return Draft(command.id, terms, command.wanted, command.fingerprint, command.actor, command.traceparent)
+
+
+def _result_of(
+    command: PlaceOrder,
+    first: Mapping[tuple[str, str], PlaceOrder],
+    told: Mapping[tuple[str, str], Placed | Refusal],
+) -> Placed | Refusal | None:
+    """The command's own result, or that of the equal one before it; None when its turn is still to come."""
+    leader, result = first[command.key], told[command.key]
+    if command is leader:
+        return result
+    if command.fingerprint == leader.fingerprint:
+        return result._replace(is_replayed=True) if isinstance(result, Placed) else result
+    # The leader's key may be free still, or stand for what this command asks.
+    return None if isinstance(result, Refusal) else _reused(command)
+
+
+def _judge(command: PlaceOrder, found: Known) -> Placed | Refusal:
+    if found.fingerprint != command.fingerprint:
+        return _reused(command)
+    # A commit whose answer was lost is run again, and finds its own order: that is no replay.
+    return Placed(found.shown, found.shown.standing.id != command.id)
+
+
+def _reused(command: PlaceOrder) -> IdempotencyKeyReused:
+    return IdempotencyKeyReused(
+        "the idempotency key stands for another request",
+        fields={"idempotency_key": ["was used for another request"]},
+        metadata={"idempotency_key": command.idempotency_key},
+    )
+
+
+def cancel_orders(connection: Connection, commands: Sequence[CancelOrder]) -> list[Shown | Refusal]:
+    """Cancel what can be cancelled; a client's command that loses answers with what now is."""
+    loaded = repository.load(connection, sorted({command.order_id for command in commands}))
+    refused: dict[int, Refusal] = {}
+    for place, command in enumerate(commands):
+        try:
+            _cancel(loaded.orders.get(command.order_id), command)
+        except Refusal as refusal:  # kept for its own caller: the others of the batch go on
+            refused[place] = refusal
+    repository.save(connection, loaded)
+    failpoint("orders.cancel.before_commit")
+    shown = queries.get_orders(connection, list(loaded.orders))
+    return [refused.get(place) or shown[command.order_id] for place, command in enumerate(commands)]
+
+
+def _cancel(order: Order | None, command: CancelOrder) -> None:
+    if order is None:
+        raise OrderNotFound(f"there is no order {command.order_id}")
+    order.actor, order.traceparent = command.actor, command.traceparent
+    order.cancel(command.reason)
+
+
+def expire_orders(connection: Connection, order_ids: Sequence[str]) -> int:
+    """Ask payments to close the door on those of these orders whose reservation's time is over; how many they are.
+
+    Rule (protocols: one door): asking is a command, not a look. The order stays RESERVED until payments has answered.
+    """
+    loaded = repository.load(connection, sorted(order_ids))
+    expiring = [order for order in loaded.orders.values() if _is_over(order, loaded.at)]
+    traces = repository.traces_of(connection, [order.id for order in expiring])
+    for order in expiring:
+        order.actor, order.traceparent = TIME, tracing.from_headers(None, traces.get(order.id))
+        order.ask_to_expire()
+    repository.save(connection, loaded)
+    failpoint("orders.expire.after_tell")
+    repository.note_asked(connection, [order.id for order in expiring])
+    failpoint("orders.expire.before_commit")
+    return len(expiring)
+
+
+def _is_over(order: Order, at: datetime) -> bool:
+    return order.status is Status.RESERVED and order.reserved_until is not None and order.reserved_until <= at

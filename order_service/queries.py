@@ -1,0 +1,152 @@
+"""What may be read of orders: straight SQL into the shape asked for."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, Row
+
+from chassis import ids
+from chassis.database import rows_of
+from chassis.errors import ValidationFailed
+from order_service.domain import OrderNotFound
+from order_service.tables import SHOWN_COLUMNS, STANDING_COLUMNS, Shown, Standing, shown_of
+
+_HAPPY_AND_UNFINISHED: Final = frozenset({"PENDING", "RESERVED", "PAYMENT_PROCESSING"})
+_LINES_A_PAGE: Final = 20_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def get_orders(connection: Connection, order_ids: Sequence[str]) -> dict[str, Shown]:
+    """These orders by their ids, those that exist."""
+    sql = f"SELECT {SHOWN_COLUMNS} FROM orders WHERE id = ANY(CAST(:ids AS uuid[]))"
+    return {row.id: shown_of(row) for row in rows_of(connection, sql, ids=list(order_ids))}
+
+
+class Known(NamedTuple):
+    """An order that stands under a key, with the fingerprint of the request that made it."""
+
+    shown: Shown
+    fingerprint: bytes
+
+
+def orders_under(connection: Connection, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Known]:
+    """The orders under these (customer, key) pairs, where there are any."""
+    sql = (
+        f"SELECT {SHOWN_COLUMNS}, fingerprint FROM orders JOIN unnest(CAST(:customer_ids AS text[]),"
+        " CAST(:keys AS text[])) AS wanted (customer_id, idempotency_key) USING (customer_id, idempotency_key)"
+    )
+    rows = rows_of(connection, sql, customer_ids=[pair[0] for pair in keys], keys=[pair[1] for pair in keys])
+    return {(row.customer_id, row.idempotency_key): Known(shown_of(row), bytes(row.fingerprint)) for row in rows}
+
+
+def standings_decided(connection: Connection, order_ids: Sequence[str]) -> list[Standing]:
+    """Where those of these orders stand that are not PENDING any more."""
+    sql = f"SELECT {STANDING_COLUMNS} FROM orders WHERE id = ANY(CAST(:ids AS uuid[])) AND status <> 'PENDING'"
+    return [Standing._make(row) for row in rows_of(connection, sql, ids=list(order_ids))]
+
+
+def overdue_ids(connection: Connection, order_ids: Sequence[str]) -> list[str]:
+    """Those of these orders that are RESERVED for longer than their stock was to be held."""
+    sql = (
+        "SELECT id FROM orders WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'RESERVED' AND reserved_until <= now()"
+        " ORDER BY id"
+    )
+    return [row.id for row in rows_of(connection, sql, ids=list(order_ids))]
+
+
+def timeline_of(connection: Connection, order_id: str) -> Sequence[Row[Any]]:
+    """Every step of an order, oldest first. Raises OrderNotFound."""
+    rows = rows_of(
+        connection,
+        "SELECT version, from_status, to_status, reason, actor, at, trace_id FROM timeline"
+        " WHERE order_id = CAST(:id AS uuid) ORDER BY version",
+        id=order_id,
+    )
+    if not rows:
+        raise OrderNotFound(f"there is no order {order_id}")
+    return rows
+
+
+class Filters(NamedTuple):
+    """Which orders are asked for; all that is given must hold."""
+
+    customer_id: str
+    status: str | None
+    placed_after: datetime | None
+    placed_before: datetime | None
+
+
+def list_orders(connection: Connection, filters: Filters, page_size: int, page_token: str) -> tuple[list[Shown], str]:
+    """A page of orders, newest first, and the token of the next page (empty: this was the last).
+
+    Raises ValidationFailed for a token that is not one of this list. A page of very long orders ends early.
+    """
+    last = _place_in(page_token, filters) if page_token else None
+    conditions = " AND ".join(_conditions(filters, last))
+    sql = f"SELECT {SHOWN_COLUMNS} FROM orders WHERE {conditions} ORDER BY placed_at DESC, id DESC LIMIT :limit"
+    found = [shown_of(row) for row in rows_of(connection, sql, limit=page_size + 1, **_parameters(filters, last))]
+    page = _cut(found[:page_size])
+    return page, _token_behind(page[-1], filters) if len(found) > len(page) else ""
+
+
+def _cut(found: Sequence[Shown]) -> list[Shown]:
+    """As many as make an answer of bearable size, and at least one."""
+    lines = 0
+    for place, shown in enumerate(found):
+        lines += len(shown.terms.items)
+        if lines > _LINES_A_PAGE and place:
+            return list(found[:place])
+    return list(found)
+
+
+def _conditions(filters: Filters, last: tuple[datetime, str] | None) -> list[str]:
+    conditions = ["true"]
+    if filters.customer_id:
+        conditions.append("customer_id = :customer_id")
+    if filters.status in _HAPPY_AND_UNFINISHED:
+        # No index of the orders themselves knows these: it would be written at every step.
+        conditions.append("id = ANY(ARRAY(SELECT order_id FROM unfinished)) AND status = :status")
+    elif filters.status == "COMPLETED":
+        conditions.append("status = :status")
+    elif filters.status:
+        conditions.append("unusual = :status")
+    if filters.placed_after:
+        conditions.append("placed_at >= :placed_after")
+    if filters.placed_before:
+        conditions.append("placed_at < :placed_before")
+    if last:
+        conditions.append("(placed_at, id) < (:last_at, CAST(:last_id AS uuid))")
+    return conditions
+
+
+def _parameters(filters: Filters, last: tuple[datetime, str] | None) -> dict[str, object]:
+    given = {name: value for name, value in filters._asdict().items() if value}
+    return given | ({"last_at": last[0], "last_id": last[1]} if last else {})
+
+
+def _seal(filters: Filters) -> str:
+    """What binds a token to the filters it was given out for."""
+    return blake2b(orjson.dumps(list(filters)), digest_size=6).hexdigest()
+
+
+def _token_behind(shown: Shown, filters: Filters) -> str:
+    microseconds = (shown.terms.placed_at - _EPOCH) // (datetime.resolution)
+    content = orjson.dumps([_seal(filters), microseconds, shown.standing.id])
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def _place_in(token: str, filters: Filters) -> tuple[datetime, str]:
+    try:
+        seal, microseconds, order_id = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        at = _EPOCH + datetime.resolution * microseconds
+        is_ours = seal == _seal(filters) and ids.is_id(order_id)
+    except (ValueError, TypeError, OverflowError, binascii.Error):
+        is_ours = False
+    if not is_ours:
+        raise ValidationFailed("the request is not valid", fields={"page_token": ["is not a token of this list"]})
+    return at, order_id

@@ -1,0 +1,1 @@
+"""What completed orders come to, by the UTC day they were placed."""

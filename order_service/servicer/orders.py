@@ -1,0 +1,132 @@
+"""The gRPC face of orders: decode, delegate, encode."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis import tracing
+from chassis.batcher import Batcher, Writer
+from chassis.database import Database
+from chassis.errors import Refusal, ValidationFailed
+from chassis.interceptor import Context
+from chassis.server import mark_accepted, mark_replayed
+from order_service import queries, wire
+from order_service.commands import CancelOrder
+from order_service.domain import OrderNotFound, Status
+from order_service.queries import Filters
+from order_service.servicer.placing import Answer, Entry, PlacingDesk, refusal_to_proto, result_to_proto
+from order_service.tables import Shown
+from protos.orders.v1 import orders_pb2 as pb
+from protos.orders.v1.orders_pb2_grpc import OrderServiceServicer
+
+PAGE_SIZE: Final = 15
+
+
+class OrderServicer(OrderServiceServicer):
+    """Places orders, shows them, and takes the wish for their end."""
+
+    def __init__(self, database: Database, desk: PlacingDesk, writer: Writer, reader: "Batcher[str, Shown]") -> None:
+        self._database = database
+        self._desk = desk
+        self._writer = writer
+        self._reader = reader
+
+    async def BatchCreateOrders(
+        self, request: pb.BatchCreateOrdersRequest, context: Context
+    ) -> AsyncIterator[pb.BatchCreateOrdersResponse]:
+        """Each entry on its own account: first stored, then, where it waits, decided.
+
+        Rule (protocols: placing): not atomic. Each entry has its caller's trace, patience and key, and its own result.
+        """
+        entries, refused = self._accept(request.entries)
+        if refused:
+            yield pb.BatchCreateOrdersResponse(results=refused)
+        if entries:
+            async for answers in self._desk.place(entries):
+                if answers:
+                    yield pb.BatchCreateOrdersResponse(results=[result_to_proto(answer) for answer in answers])
+
+    def _accept(
+        self, sent: Sequence[pb.BatchCreateOrdersEntry]
+    ) -> tuple[list[Entry], list[pb.BatchCreateOrdersResult]]:
+        accepted: list[Entry] = []
+        refused: list[pb.BatchCreateOrdersResult] = []
+        for index, entry in enumerate(sent):
+            trace = entry.traceparent if tracing.is_traceparent(entry.traceparent) else tracing.new_traceparent()
+            patience = entry.deadline_ms / 1000 if entry.deadline_ms > 0 else None
+            try:
+                accepted.append(self._desk.accept(index, entry.request, trace, patience))
+            except Refusal as refusal:  # an answer to this entry alone
+                refused.append(refusal_to_proto(index, refusal))
+        return accepted, refused
+
+    async def CreateOrder(self, request: pb.CreateOrderRequest, context: Context) -> pb.Order:
+        """One order; the answer waits for the decision about its stock as long as the request says."""
+        entry = self._desk.accept(0, request, tracing.current.get(), context.time_remaining())
+        answer = Answer(entry, is_final=False)
+        async for answers in self._desk.place([entry]):
+            answer = answers[-1] if answers else answer
+        if entry.is_replayed:
+            mark_replayed(context)
+        if answer.error is not None:
+            raise answer.error
+        if entry.standing is None or not entry.standing.is_held:
+            mark_accepted(context)
+        return entry.order
+
+    async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.Order:
+        """One order."""
+        return wire.order_to_proto(await self._reader.submit(request.order_id.lower()))
+
+    async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
+        """A page of orders, newest first."""
+        size = request.page_size if request.HasField("page_size") else PAGE_SIZE
+        filters = Filters(
+            customer_id=request.customer_id.strip(),
+            status=wire.status_name(request.status),
+            placed_after=_instant(request, "placed_after"),
+            placed_before=_instant(request, "placed_before"),
+        )
+        page, token = await self._database.aread(
+            lambda connection: queries.list_orders(connection, filters, size, request.page_token)
+        )
+        orders = [wire.order_to_proto(shown) for shown in page]
+        return pb.ListOrdersResponse(orders=orders, page_size=size, next_page_token=token)
+
+    async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.Order:
+        """Asks for an order's end; accepted, not done, while something must still be undone."""
+        command = CancelOrder(request.order_id.lower(), request.reason.strip(), traceparent=tracing.current.get())
+        shown: Shown = await self._writer.submit(command)
+        if shown.standing.status == Status.CANCELLING:
+            mark_accepted(context)
+        return wire.order_to_proto(shown)
+
+    async def ListOrderTimeline(
+        self, request: pb.ListOrderTimelineRequest, context: Context
+    ) -> pb.ListOrderTimelineResponse:
+        """Every step of an order, oldest first."""
+        order_id = request.order_id.lower()
+        rows = await self._database.aread(lambda connection: queries.timeline_of(connection, order_id))
+        return pb.ListOrderTimelineResponse(steps=[wire.step_to_proto(row) for row in rows])
+
+
+def order_reader(database: Database, context: str) -> "Batcher[str, Shown]":
+    """Reads single orders in batches: many who ask at the same time share one statement."""
+
+    def read(order_ids: Sequence[str]) -> list[Shown | Exception]:
+        found = database.read(lambda connection: queries.get_orders(connection, order_ids))
+        return [found.get(order_id) or OrderNotFound(f"there is no order {order_id}") for order_id in order_ids]
+
+    return Batcher(read, context=context, name="reader")
+
+
+def _instant(request: pb.ListOrdersRequest, field: str) -> datetime | None:
+    if not request.HasField(field):
+        return None
+    stamp: Timestamp = getattr(request, field)
+    try:
+        return stamp.ToDatetime(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValidationFailed("the request is not valid", fields={field: ["is not a date of our time"]}) from error

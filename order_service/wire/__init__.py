@@ -1,0 +1,23 @@
+"""Orders between the domain and protobuf, and nowhere else."""
+
+from order_service.wire.asked import Asked, decode
+from order_service.wire.heard import failure_of, instant, missing_goods_of, product_of, shortages_of
+from order_service.wire.shown import insufficient_stock, order_to_proto, status_name, step_to_proto, update_order
+from order_service.wire.told import order_placed, outgoing_of
+
+__all__ = [
+    "Asked",
+    "decode",
+    "failure_of",
+    "instant",
+    "insufficient_stock",
+    "missing_goods_of",
+    "order_placed",
+    "order_to_proto",
+    "outgoing_of",
+    "product_of",
+    "shortages_of",
+    "status_name",
+    "step_to_proto",
+    "update_order",
+]
