@@ -2,10 +2,12 @@
 
 import signal
 import socket
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 import pytest
@@ -104,6 +106,40 @@ def _in_flight(process: Process) -> float:
     with urllib.request.urlopen(f"http://127.0.0.1:{process.settings['METRICS_PORT']}/metrics") as answer:
         lines = answer.read().decode().splitlines()
     return float(next(line for line in lines if line.startswith("orders_rpc_in_flight ")).split()[1])
+
+
+def test_a_restart_under_load_loses_no_call_of_a_client_that_tries_once_more(settings: dict[str, str]) -> None:
+    ports = environment()
+    moved = {**settings, "GRPC_PORT": ports["GRPC_PORT"], "METRICS_PORT": ports["METRICS_PORT"]}
+    calling, answered, again = threading.Event(), [0], [0]
+    order = pb.CreateOrderRequest(customer_id="c", idempotency_key="k", items=[pb.CreateOrderItem(sku="A", quantity=1)])
+
+    def call(orders: Any) -> None:
+        while calling.is_set():
+            try:
+                orders.CreateOrder(order, timeout=10)
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+                again[0] += 1
+                orders.CreateOrder(order, timeout=20, wait_for_ready=True)
+            answered[0] += 1
+
+    with ThreadPoolExecutor(8) as callers, running(moved) as first:
+        first.await_health("SERVING")
+        calling.set()
+        called = [callers.submit(call, first.orders) for _ in range(8)]
+        assert until(lambda: answered[0] > 100)
+        first.ask_to_stop()
+        assert first.exit_code() == 0
+        with running(moved) as second:
+            second.await_health("SERVING")
+            before = answered[0]
+            assert until(lambda: answered[0] > before + 100)
+            calling.clear()
+            for each in called:
+                each.result(timeout=30)
+    assert again[0] > 0
 
 
 def test_a_second_signal_ends_it_at_once(settings: dict[str, str]) -> None:
