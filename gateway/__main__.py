@@ -1,47 +1,55 @@
 """Runs the gateway: REST on uvicorn, metrics on a port of their own, until it is told to stop."""
 
-import gc
+import argparse
+import socket
 import sys
 from collections.abc import Sequence
 from typing import Final
 
 import uvicorn
 
-from chassis.logs import configure_logs, get_logger
+from chassis.logs import configure_logs
 from chassis.metrics import start_metrics_server
 from chassis.settings import load_settings, settings_table
 from gateway.rest.application import Gateway
 from gateway.rest.protocol import OneWriteProtocol
 from gateway.settings import GatewaySettings
 
+_BACKLOG: Final = 2048
 _KEEP_ALIVE_SECONDS: Final = 65
-_YOUNG_OBJECTS: Final = 20_000
-
-log = get_logger(__name__)
 
 
-def main(argv: Sequence[str]) -> int:
-    """`--settings` prints what can be set; without it, serve. Exit code 1 when a port is taken."""
-    if "--settings" in argv:
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line asks for; the exit code: 0 in order, 1 failed, 2 a wrong call or setting."""
+    parser = argparse.ArgumentParser(prog="python -m gateway", description="Serves REST until it is told to stop.")
+    parser.add_argument("--settings", action="store_true", help="print what it can be told, and exit")
+    if parser.parse_args(arguments).settings:
         print(settings_table(GatewaySettings))
         return 0
     settings = load_settings(GatewaySettings)
     configure_logs("gateway", settings.log_level)
-    start_metrics_server(settings.metrics_port_of("gateway"), settings.listen_host)
+    try:
+        listening = listen(settings.listen_host, settings.rest_port)
+        start_metrics_server(settings.metrics_port_of("gateway"), settings.listen_host)
+    except OSError as error:
+        print(f"gateway cannot listen: {error}. Is another one running here?", file=sys.stderr)
+        return 1
     server = uvicorn.Server(server_config(settings))
-    # What is made at start stays; requests make many small objects and hardly any cycles.
-    gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
-    server.run()
+    server.run(sockets=[listening])
     return 0 if server.started else 1
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The port of REST, taken. Raises OSError when somebody else has it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
 
 
 def server_config(settings: GatewaySettings) -> uvicorn.Config:
     """How uvicorn serves: its own C parts, our logs, requests under way finished before it stops."""
     return uvicorn.Config(
         Gateway(settings),
-        host=settings.listen_host,
-        port=settings.rest_port,
+        backlog=_BACKLOG,
         loop="uvloop",
         http=OneWriteProtocol,
         ws="none",

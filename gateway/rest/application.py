@@ -1,5 +1,6 @@
 """The ASGI application: finds who answers a request, sends the answer, and turns what went wrong into problems."""
 
+import gc
 from typing import Final
 
 import grpc
@@ -46,6 +47,9 @@ class Gateway:
         await receive()
         self._channels = Channels({context: self._settings.address_of(context) for context in GRPC_PORTS})
         self._routes = build_routes(self._channels, self._settings)
+        # What is there now stays: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._channels.close()

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 
 from chassis.settings import GRPC_PORTS
-from gateway.__main__ import server_config
+from gateway.__main__ import listen, server_config
 from gateway.settings import GatewaySettings
 from tests.services.gateway.services import FakeService
 from tests.waiting import until
@@ -68,12 +68,11 @@ class TellingServer(uvicorn.Server):
 @asynccontextmanager
 async def serving(settings: GatewaySettings) -> AsyncIterator[int]:
     """A gateway on a free port."""
-    config = server_config(settings)
-    config.port = 0
-    server = TellingServer(config)
-    serving = asyncio.create_task(server._serve())
+    server = TellingServer(server_config(settings))
+    listening = listen(settings.listen_host, 0)
+    serving = asyncio.create_task(server.serve([listening]))
     await server.is_up.wait()
-    yield server.servers[0].sockets[0].getsockname()[1]
+    yield listening.getsockname()[1]
     server.should_exit = True
     await serving
 
