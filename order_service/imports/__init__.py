@@ -1,0 +1,1 @@
+"""Imports: a shop's file of orders, taken whole, checked, then placed through the orders' own commands."""

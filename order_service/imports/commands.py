@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 
 from chassis import clock, ids, tracing
 from chassis.database import Database
-from chassis.errors import Refusal
+from chassis.errors import Refusal, Unavailable
 from chassis.failpoints import failpoint
-from order_service.domain import Line
+from order_service.commands import IMPORT, PlaceOrder, Placing
+from order_service.domain import Line, Wanted
 from order_service.imports import repository
 from order_service.imports.adapters.csv_file import rows_of_file
 from order_service.imports.domain import (
@@ -26,11 +27,12 @@ from order_service.imports.domain import (
     StagedRow,
     UnusableFile,
     UploadBrokeOff,
+    identity_key,
     judge_invoice,
     other_content,
     sort_out,
 )
-from order_service.imports.ports import Catalogue, Orders
+from order_service.imports.ports import Products
 from order_service.imports.repository import FoundImport
 
 STAGE_ROWS: Final = 10_000
@@ -71,6 +73,7 @@ def _stage(database: Database, import_id: str, rows: Iterator[StagedRow]) -> Non
         failpoint("orders.imports.after_piece")
     if not staged:
         raise UnusableFile("The file holds no orders: there is nothing behind its first line.")
+    failpoint("orders.imports.before_staged")
     database.write(lambda connection: _finish_staging(connection, import_id))
     failpoint("orders.imports.after_staging")
 
@@ -99,10 +102,10 @@ class _Range:
         return sorted({row.sku for found in accepted for row in found.rows})
 
 
-def check_next(database: Database, catalogue: Catalogue, import_id: str) -> bool:
+def check_next(database: Database, products: Products, import_id: str) -> bool:
     """Check the next rows of a staged file; behind the last of them the import goes on to placing, or is done."""
     some = database.read(lambda connection: _next_range(connection, import_id))
-    active = catalogue.activity_of(some.skus) if some.skus else {}
+    active = products.activity_of(some.skus) if some.skus else {}
     failpoint("orders.imports.before_check")
     database.write(lambda connection: _check(connection, import_id, some, active))
     failpoint("orders.imports.after_check")
@@ -150,46 +153,46 @@ def _demand(judged: Mapping[str, AcceptedInvoice | str]) -> Mapping[str, Line]:
     return demand
 
 
-def place_next(database: Database, orders: Orders, import_id: str, in_flight: int) -> bool:
+def place_next(database: Database, placing: Placing, import_id: str, in_flight: int) -> bool:
     """Place the next orders while fewer than `in_flight` are unfinished; False when there was no room for any."""
-    placed = database.write(lambda connection: _place(connection, orders, import_id, in_flight))
+    has_moved = database.write(lambda connection: _place(connection, placing, import_id, in_flight))
     failpoint("orders.imports.after_place")
-    if placed:
-        orders.placed()
-    return placed
+    return has_moved
 
 
-def _place(connection: Connection, orders: Orders, import_id: str, in_flight: int) -> bool:
+def _place(connection: Connection, placing: Placing, import_id: str, in_flight: int) -> bool:
     found = repository.find(connection, import_id, lock=True)
     if found.status is not ImportStatus.PLACING:
         return False
     room = in_flight - repository.settle(connection, import_id, SETTLE_ORDERS)
-    if room < PLACE_ORDERS:
+    if room < min(PLACE_ORDERS, in_flight):
         return False  # a few orders at a time would cost as much as many
     waiting = repository.next_to_place(connection, import_id, min(room, PLACE_ORDERS), PLACE_LINES)
     if not waiting:
         repository.move(connection, import_id, ImportStatus.SETTLING)
         return True
     failpoint("orders.imports.before_place")
-    _place_waiting(connection, orders, found, waiting)
+    _place_waiting(connection, placing, found, waiting)
     failpoint("orders.imports.before_commit")
     return True
 
 
 def _place_waiting(
-    connection: Connection, orders: Orders, found: FoundImport, waiting: Sequence[ImportedOrder]
+    connection: Connection, placing: Placing, found: FoundImport, waiting: Sequence[ImportedOrder]
 ) -> None:
     """Identity once more, for another import of the same source may have been quicker; then the parent's own rules."""
     known = repository.identities_of(connection, found.source, [order.invoice for order in waiting])
     fresh = [order for order in waiting if order.invoice not in known]
-    results = zip(fresh, orders.place(connection, found.source, fresh, found.traceparent), strict=True)
+    results = placing.place_orders(connection, [_command_of(order, found) for order in fresh])
     placed: dict[str, Identity] = {}
     rejected: dict[str, str] = {}
-    for order, result in results:
+    for order, result in zip(fresh, results, strict=True):
+        if isinstance(result, Unavailable):
+            raise result  # later, then: that is no reason to reject an order
         if isinstance(result, Refusal):
             rejected[order.invoice] = result.message
         else:
-            placed[order.invoice] = Identity(result, order.fingerprint)
+            placed[order.invoice] = Identity(result.shown.standing.id, order.fingerprint)
     for order in waiting:
         if (before := known.get(order.invoice)) is not None and before.fingerprint != order.fingerprint:
             rejected[order.invoice] = other_content(before.order_id)
@@ -200,15 +203,34 @@ def _place_waiting(
         repository.reject_waiting(connection, found.id, rejected)
 
 
+def _command_of(order: ImportedOrder, found: FoundImport) -> PlaceOrder:
+    return PlaceOrder(
+        id=ids.new_id(),
+        customer_id=order.customer_id,
+        idempotency_key=identity_key(found.source, order.invoice),
+        fingerprint=bytes.fromhex(order.fingerprint),
+        wanted=[Wanted(line.sku, line.quantity) for line in order.lines],
+        external_ref=order.invoice,
+        metadata={"source": found.source} | ({"country": order.country} if order.country else {}),
+        traceparent=tracing.child_of(found.traceparent),
+        actor=IMPORT,
+        placed_at=order.placed_at,
+        priced_lines=order.lines,
+    )
+
+
 def settle(database: Database, import_id: str) -> bool:
     """Count what has ended; with the last one the import is done. False when there is nothing more to do yet."""
-    return database.write(lambda connection: _settle(connection, import_id))
+    has_ended = database.write(lambda connection: _settle(connection, import_id))
+    failpoint("orders.imports.after_settle")
+    return has_ended
 
 
 def _settle(connection: Connection, import_id: str) -> bool:
     found = repository.find(connection, import_id, lock=True)
     if found.status is not ImportStatus.SETTLING or repository.settle(connection, import_id, SETTLE_ORDERS):
         return False
+    failpoint("orders.imports.before_settled")
     repository.move(connection, import_id, ImportStatus.DONE)
     return True
 

@@ -1,0 +1,1 @@
+"""What imports talk to: files, and the catalogue."""
