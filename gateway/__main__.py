@@ -1,6 +1,7 @@
 """Runs the gateway: REST on uvicorn, metrics on a port of their own, until it is told to stop."""
 
 import argparse
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -29,12 +30,15 @@ def main(arguments: Sequence[str]) -> int:
     settings = load_settings(GatewaySettings)
     configure_logs("gateway", settings.log_level)
     try:
-        listening = listen(settings.listen_host, settings.rest_port)
+        listening = listen(settings.listen_host, settings.port)
         start_metrics_server(settings.metrics_port_of("gateway"), settings.listen_host)
     except OSError as error:
         print(f"gateway cannot listen: {error}. Is another one running here?", file=sys.stderr)
         return 1
     server = uvicorn.Server(server_config(settings))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # When it has stopped, uvicorn sends itself again the signal that it stopped for.
+        signal.signal(number, server.handle_exit)
     server.run(sockets=[listening])
     return 0 if server.started else 1
 

@@ -12,6 +12,7 @@ REST_PORT: Final = 8080
 class GatewaySettings(ServiceSettings):
     """The gateway keeps nothing: of the common settings it uses addresses, ports and the log level."""
 
+    rest_port: int = Field(default=0, ge=0, le=65_535, description="port of REST; default 8080 + PORT_OFFSET")
     gateway_deadline_seconds: float = Field(
         default=15.0, ge=0.1, le=300, json_schema_extra=unit("s"),
         description="how long a service may take over a call, beside the wait that a client asks for",
@@ -29,6 +30,6 @@ class GatewaySettings(ServiceSettings):
     )  # fmt: skip
 
     @property
-    def rest_port(self) -> int:
+    def port(self) -> int:
         """Where REST answers."""
-        return REST_PORT + self.port_offset
+        return self.rest_port or REST_PORT + self.port_offset
