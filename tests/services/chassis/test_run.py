@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import pytest
 
+from chassis.topics import TopicSettings, create_missing_topics
 from deploy.local import Infrastructure
 from protos.orders.v1 import orders_pb2 as pb
 from tests.services.chassis.own_database import own_database
@@ -21,6 +22,7 @@ from tests.waiting import until
 
 @pytest.fixture(scope="module")
 def settings(infrastructure: Infrastructure) -> Iterator[dict[str, str]]:
+    create_missing_topics(TopicSettings(kafka_bootstrap_servers=infrastructure.kafka_bootstrap_servers))
     with own_database(infrastructure.database_url, "orders") as url:
         found = environment(
             ORDERS_DATABASE_URL=url,
