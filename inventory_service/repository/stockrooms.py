@@ -207,7 +207,7 @@ def _new(new: Sequence[Reservation]) -> dict[str, list[Any]]:
         "new_statuses": [each.status for each in new],
         "lines": [_json(each.lines) for each in new],
         "new_expiries": [each.expires_at for each in new],
-        "shortages": [_json(each.shortages) if each.shortages else None for each in new],
+        "shortages": [_json([tuple(short) for short in each.shortages]) if each.shortages else None for each in new],
         "traceparents": [each.traceparent or None for each in new],
     }
 
