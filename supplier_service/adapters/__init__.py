@@ -1,0 +1,1 @@
+"""The suppliers that can be asked."""

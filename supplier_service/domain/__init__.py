@@ -1,0 +1,66 @@
+"""What a supplier order is, what may be asked of a supplier, and what becomes of the answer."""
+
+from supplier_service.domain.answers import (
+    Accepted,
+    Answer,
+    Cancelled,
+    Delayed,
+    Delivered,
+    Failed,
+    Question,
+    Rejected,
+    SupplierTrouble,
+    TooLate,
+    Underway,
+)
+from supplier_service.domain.facts import (
+    Fact,
+    FailureCode,
+    SupplierOrderAccepted,
+    SupplierOrderCancelled,
+    SupplierOrderDelayed,
+    SupplierOrderDelivered,
+    SupplierOrderFailed,
+    SupplierOrderRejected,
+    SupplierOrderUnreachable,
+)
+from supplier_service.domain.policy import Next, Policy
+from supplier_service.domain.supplier_order import (
+    NEXT_STATUSES,
+    IllegalTransition,
+    Status,
+    SupplierOrder,
+    requested_order,
+    unneeded_order,
+)
+
+__all__ = [
+    "NEXT_STATUSES",
+    "Accepted",
+    "Answer",
+    "Cancelled",
+    "Delayed",
+    "Delivered",
+    "Fact",
+    "Failed",
+    "FailureCode",
+    "IllegalTransition",
+    "Next",
+    "Policy",
+    "Question",
+    "Rejected",
+    "Status",
+    "SupplierOrder",
+    "SupplierOrderAccepted",
+    "SupplierOrderCancelled",
+    "SupplierOrderDelayed",
+    "SupplierOrderDelivered",
+    "SupplierOrderFailed",
+    "SupplierOrderRejected",
+    "SupplierOrderUnreachable",
+    "SupplierTrouble",
+    "TooLate",
+    "Underway",
+    "requested_order",
+    "unneeded_order",
+]

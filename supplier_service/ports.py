@@ -1,0 +1,28 @@
+"""What suppliers needs from the world: somebody who takes supplier orders on and says how they stand."""
+
+from typing import NamedTuple, Protocol
+
+from supplier_service.domain import Accepted, Cancelled, Delayed, Delivered, Failed, Rejected, TooLate, Underway
+
+
+class ReserveRequest(NamedTuple):
+    """Goods asked of a supplier; `key` is idempotency key and reference in one, `scenario` is for simulated ones."""
+
+    key: str
+    supplier: str
+    sku: str
+    quantity: int
+    scenario: str
+
+
+class Supplier(Protocol):
+    """A supplier. Every method raises SupplierTrouble when it gives no answer."""
+
+    async def reserve(self, request: ReserveRequest) -> Accepted | Rejected:
+        """Ask for the goods; the same key again is the same request."""
+
+    async def check(self, key: str) -> Delivered | Delayed | Underway | Failed:
+        """How the supplier order under a key stands."""
+
+    async def cancel(self, key: str) -> Cancelled | TooLate:
+        """Let it go; harmless when said twice, and before the request has come."""

@@ -1,0 +1,83 @@
+"""Supplier orders on the wire: events, the gRPC face, and the payload of a call."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from chassis.calls import Call, NewCall
+from protos.suppliers.events.v1 import events_pb2 as events
+from protos.suppliers.v1 import suppliers_pb2 as pb
+from supplier_service import domain
+from supplier_service.domain import Fact, Question, Status, SupplierOrder
+from supplier_service.ports import ReserveRequest
+
+SUPPLY: Final = "supply"
+"""The kind of the call that brings a supplier order to its end: asks for the goods, then how they stand."""
+CANCEL: Final = "cancel"
+"""The kind of the call that lets a supplier order go."""
+
+
+def call_of(question: Question, supplier_order: SupplierOrder, trace: str) -> NewCall:
+    """The call that asks a question about a supplier order, due at once."""
+    if question is Question.CANCEL:
+        return NewCall(CANCEL, supplier_order.id, supplier_order.order_id, {"trace": trace})
+    asked = {
+        "supplier": supplier_order.supplier,
+        "sku": supplier_order.sku,
+        "quantity": supplier_order.quantity,
+        "scenario": supplier_order.scenario,
+    }
+    return NewCall(SUPPLY, supplier_order.id, supplier_order.order_id, asked | {"trace": trace})
+
+
+def request_of(call: Call) -> ReserveRequest:
+    """What a call asks of the supplier."""
+    asked = call.payload
+    return ReserveRequest(call.key, asked["supplier"], asked["sku"], asked["quantity"], asked["scenario"])
+
+
+def question_of(call: Call) -> Question:
+    """What a call has to ask now."""
+    return Question.CANCEL if call.kind == CANCEL else Question(call.payload.get("next", Question.RESERVE))
+
+
+def payload_for(call: Call, question: Question) -> dict[str, Any]:
+    """The call's payload when `question` is to be asked next."""
+    return call.payload | {"next": question}
+
+
+def fact_to_proto(fact: Fact) -> Message:
+    """The event that tells a fact."""
+    return _EVENTS[type(fact)](**fact._asdict())
+
+
+_EVENTS: Final[dict[type[Any], Callable[..., Message]]] = {
+    domain.SupplierOrderAccepted: events.SupplierOrderAccepted,
+    domain.SupplierOrderDelayed: events.SupplierOrderDelayed,
+    domain.SupplierOrderDelivered: events.SupplierOrderDelivered,
+    domain.SupplierOrderRejected: events.SupplierOrderRejected,
+    domain.SupplierOrderFailed: events.SupplierOrderFailed,
+    domain.SupplierOrderCancelled: events.SupplierOrderCancelled,
+    domain.SupplierOrderUnreachable: events.SupplierOrderUnreachable,
+}
+
+
+def supplier_order_to_proto(supplier_order: SupplierOrder, updated_at: datetime) -> pb.SupplierOrder:
+    """A supplier order as the gRPC face shows it."""
+    return pb.SupplierOrder(
+        id=supplier_order.id,
+        order_id=supplier_order.order_id,
+        sku=supplier_order.sku,
+        quantity=supplier_order.quantity,
+        supplier=supplier_order.supplier,
+        status=f"SUPPLIER_ORDER_STATUS_{supplier_order.status}",
+        accepted=supplier_order.reference != "" or supplier_order.status is Status.ACCEPTED,
+        supplier_reference=supplier_order.reference or None,
+        checks_made=supplier_order.checks_made,
+        next_check_at=supplier_order.next_check_at,
+        failure_message=supplier_order.failure_message or None,
+        created_at=supplier_order.created_at,
+        updated_at=updated_at,
+    )

@@ -1,0 +1,78 @@
+"""The supplier service as it is run: healthy, asked over gRPC, and stopped in order."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from chassis import ids
+from deploy.local import Infrastructure
+from protos.suppliers.v1 import suppliers_pb2 as pb
+from protos.suppliers.v1.suppliers_pb2_grpc import SupplierServiceStub
+from tests.services.supplier_service.desk import Desk, goods_requested
+from tests.waiting import until
+
+_ROOT: Final = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def channel(infrastructure: Infrastructure, urls: dict[str, str]) -> Iterator[grpc.Channel]:
+    """A channel to a running supplier service."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "supplier_service"],
+        cwd=_ROOT,
+        env=os.environ | infrastructure.environment,
+        stdout=subprocess.DEVNULL,
+    )
+    with grpc.insecure_channel(infrastructure.place.address("suppliers")) as opened:
+        yield opened
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+
+
+def test_supplier_orders_are_shown_in_pages_of_fifteen(desk: Desk, channel: grpc.Channel) -> None:
+    order, other = ids.new_id(), ids.new_id()
+    desk.hear(*(goods_requested(order, f"SKU-{number}") for number in range(16)), goods_requested(other))
+    stub = SupplierServiceStub(channel)
+
+    page = stub.ListSupplierOrders(pb.ListSupplierOrdersRequest(order_id=order), timeout=15, wait_for_ready=True)
+    rest = stub.ListSupplierOrders(
+        pb.ListSupplierOrdersRequest(order_id=order, page_token=page.next_page_token), timeout=5
+    )
+    one = stub.GetSupplierOrder(pb.GetSupplierOrderRequest(supplier_order_id=page.supplier_orders[0].id), timeout=5)
+
+    assert (len(page.supplier_orders), page.page_size, len(rest.supplier_orders)) == (15, 15, 1)
+    assert rest.next_page_token == ""
+    assert {each.order_id for each in page.supplier_orders} == {order}
+    assert (one.sku, one.quantity, one.supplier) == (page.supplier_orders[0].sku, 3, "acme")
+
+
+def test_what_does_not_exist_or_makes_no_sense_is_refused(channel: grpc.Channel) -> None:
+    stub = SupplierServiceStub(channel)
+    with pytest.raises(grpc.RpcError) as unknown:
+        stub.GetSupplierOrder(
+            pb.GetSupplierOrderRequest(supplier_order_id=ids.new_id()), timeout=15, wait_for_ready=True
+        )
+    with pytest.raises(grpc.RpcError) as senseless:
+        stub.ListSupplierOrders(pb.ListSupplierOrdersRequest(page_token="page two"), timeout=5)
+
+    assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
+    assert senseless.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_the_service_says_that_it_serves(channel: grpc.Channel) -> None:
+    health = HealthStub(channel)
+
+    def is_serving() -> bool:
+        answer = health.Check(health_pb2.HealthCheckRequest(), timeout=15, wait_for_ready=True)
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    assert until(is_serving)
