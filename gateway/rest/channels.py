@@ -7,6 +7,7 @@ import grpc
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from gateway.rest.problems import unexplained
 from gateway.rest.requests import Request
 
 Metadata = tuple[tuple[str, str], ...]
@@ -70,6 +71,10 @@ def class_of(message: Any) -> type[Message]:
 
 def metadata_of(request: Request) -> Metadata:
     """What travels beside the message: the caller's trace, and its token as it came."""
-    authorization = request.header(b"authorization")
     trace = ("traceparent", request.traceparent)
-    return (trace, ("authorization", authorization)) if authorization else (trace,)
+    if not (authorization := request.header(b"authorization")):
+        return (trace,)
+    if not (authorization.isascii() and authorization.isprintable()):
+        # Metadata cannot carry it, and no token looks like that.
+        raise unexplained(401)
+    return trace, ("authorization", authorization)

@@ -14,7 +14,7 @@ from gateway.rest.channels import Channels, Metadata, class_of, metadata_of
 from gateway.rest.encoding import Writers
 from gateway.rest.faces import Face
 from gateway.rest.fields import is_timestamp, message_of
-from gateway.rest.problems import Problem, from_rpc, invalid, status_of, unexplained
+from gateway.rest.problems import from_rpc, invalid, status_of, unexplained
 from gateway.rest.requests import Request
 from gateway.rest.shapes import shape_of, with_page
 
@@ -70,17 +70,13 @@ class FanOut:
     def _merged(self, responses: Sequence[Any]) -> dict[str, Any]:
         heard = [self._shape(response)["data"] for response in responses if response is not None]
         if not heard:
-            raise _all_silent()
+            raise unexplained(503)
         data = sorted((item for items in heard for item in items), key=self._newest_first, reverse=True)
         silent = [context for context, response in zip(self._calls, responses, strict=True) if response is None]
         return {"data": data, "meta": {**with_page({}, data), "unreachable": silent}}
 
     def _newest_first(self, item: dict[str, Any]) -> Any:
         return item[self._time] or _LONG_AGO
-
-
-def _all_silent() -> Problem:
-    return unexplained(503, headers=((b"retry-after", b"1"),))
 
 
 def _time_field(face: Face) -> str:

@@ -48,6 +48,8 @@ _UNEXPLAINED = {
 }
 """What is said of a status that came without an explanation of its own."""
 
+_USUAL_HEADERS = {401: ((b"www-authenticate", b"Bearer"),), 503: ((b"retry-after", b"1"),)}
+
 
 @dataclass(eq=False)
 class Problem(Exception):
@@ -78,7 +80,7 @@ class Problem(Exception):
 
 def unexplained(status: int, *, headers: Sequence[tuple[bytes, bytes]] = ()) -> Problem:
     """A problem of which nothing is known but its HTTP status."""
-    return Problem(status, *_UNEXPLAINED[status], headers=headers)
+    return Problem(status, *_UNEXPLAINED[status], headers=headers or _USUAL_HEADERS.get(status, ()))
 
 
 def invalid(errors: Mapping[str, Sequence[str]]) -> Problem:
@@ -90,7 +92,7 @@ def invalid(errors: Mapping[str, Sequence[str]]) -> Problem:
 
 def overloaded(message: str) -> Problem:
     """More is waiting than will be done in time."""
-    return Problem(503, "unavailable", message, headers=_retry_after(1))
+    return Problem(503, "unavailable", message, headers=_USUAL_HEADERS[503])
 
 
 def from_rpc(error: grpc.aio.AioRpcError, writers: Writers) -> Problem:
@@ -120,8 +122,7 @@ def from_status(status: status_pb2.Status, writers: Writers) -> Problem:
 
 
 def _bare(code: int) -> Problem:
-    http = _HTTP_STATUS.get(code, 500)
-    return unexplained(http, headers=_retry_after(1) if http == 503 else ())
+    return unexplained(_HTTP_STATUS.get(code, 500))
 
 
 def _explain(problem: Problem, status: status_pb2.Status, detail: Packed, writers: Writers) -> None:

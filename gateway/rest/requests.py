@@ -42,9 +42,14 @@ class Request:
         self._taken = 0
 
     def header(self, name: bytes) -> str | None:
-        """A header as text; None when it was not sent."""
+        """A header as text, whatever bytes it is made of; None when it was not sent."""
         value = self.headers.get(name)
-        return value if value is None else value.decode("utf-8", "replace")
+        if value is None:
+            return None
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.decode("latin-1")
 
     @cached_property
     def parameters(self) -> list[tuple[str, str]]:

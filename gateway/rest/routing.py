@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote
 
 E = TypeVar("E")
 
@@ -46,11 +46,14 @@ class Router(Generic[E]):
         endpoints[verb] = endpoint
 
     def match(self, raw_path: str) -> Match[E] | None:
-        """`raw_path` is still percent-encoded, so that a variable may contain a slash."""
+        """`raw_path` is still percent-encoded, so that a variable may contain a slash; what is no text is no path."""
         if (literal := self._literal.get(raw_path)) is not None:
             return literal
         values: list[str] = []
-        node = self._walk(self._root, raw_path.split("/")[1:], values)
+        try:
+            node = self._walk(self._root, raw_path.split("/")[1:], values)
+        except UnicodeDecodeError:
+            return None
         return Match(node.template, node.endpoints, dict(zip(node.names, values, strict=True))) if node else None
 
     def _endpoints(self, path: str) -> dict[str, E]:
@@ -78,7 +81,7 @@ class Router(Generic[E]):
             return found
         if node.variable is None or not segment:
             return None
-        values.append(unquote_to_bytes(segment).decode("utf-8", "replace"))
+        values.append(unquote(segment, errors="strict"))
         found = self._walk(node.variable, rest, values)
         if found is None:
             values.pop()

@@ -108,6 +108,13 @@ def test_trace_and_token_travel_beside_the_message(client: httpx.Client, stage: 
     assert told["traceparent"].split("-")[1] == answer.headers["x-trace-id"]
 
 
+@pytest.mark.parametrize("token", [b"Bearer \xe9", b"Bearer \xc3\xa9", b"Bearer a\tb"])
+def test_a_token_that_cannot_be_one_is_a_401(client: httpx.Client, token: bytes) -> None:
+    answer = client.get("/orders/x", headers=[(b"Authorization", token)])
+
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+
+
 def test_a_refusal_keeps_its_name(client: httpx.Client, stage: Stage) -> None:
     stage.orders.on(GET, lambda request, context: refuse(context, NotFound("No such order.")))
 

@@ -87,6 +87,15 @@ def test_the_key_may_come_as_a_header(client: httpx.Client, stage: Stage) -> Non
     assert stage.orders.asked[-1].entries[0].request.idempotency_key == "cart-1"
 
 
+def test_a_key_in_another_encoding_is_still_its_own_key(client: httpx.Client, stage: Stage) -> None:
+    body = {"customer_id": "c", "items": [{"sku": "A", "quantity": 1}]}
+    for key in (b"caf\xe9", b"caf\xe8", "caf\u00ea".encode()):
+        client.post("/orders", json=body, headers=[(b"Idempotency-Key", key)])
+
+    asked = [batch.entries[0].request.idempotency_key for batch in stage.orders.asked]
+    assert asked == ["caf\u00e9", "caf\u00e8", "caf\u00ea"]
+
+
 def test_equal_keys_in_header_and_body_are_one_key(place: Place) -> None:
     assert place({"Idempotency-Key": "k"}).status_code == 201
 
