@@ -13,7 +13,7 @@ from chassis.logs import configure_logs
 from chassis.metrics import start_metrics_server
 from chassis.settings import load_settings, settings_table
 from gateway.rest.application import Gateway
-from gateway.rest.protocol import OneWriteProtocol
+from gateway.rest.protocol import Protocol
 from gateway.settings import GatewaySettings
 
 _BACKLOG: Final = 2048
@@ -55,7 +55,7 @@ def server_config(settings: GatewaySettings) -> uvicorn.Config:
         Gateway(settings),
         backlog=_BACKLOG,
         loop="uvloop",
-        http=OneWriteProtocol,
+        http=Protocol,
         ws="none",
         lifespan="on",
         log_config=None,

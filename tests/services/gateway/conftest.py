@@ -13,6 +13,7 @@ import uvicorn
 
 from chassis.settings import GRPC_PORTS
 from gateway.__main__ import listen, server_config
+from gateway.rest.protocol import Protocol
 from gateway.settings import GatewaySettings
 from tests.services.gateway.services import FakeService
 from tests.waiting import until
@@ -66,9 +67,11 @@ class TellingServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(settings: GatewaySettings) -> AsyncIterator[int]:
+async def serving(settings: GatewaySettings, http: type[Protocol] = Protocol) -> AsyncIterator[int]:
     """A gateway on a free port."""
-    server = TellingServer(server_config(settings))
+    config = server_config(settings)
+    config.http = http
+    server = TellingServer(config)
     listening = listen(settings.listen_host, 0)
     serving = asyncio.create_task(server.serve([listening]))
     await server.is_up.wait()
