@@ -136,11 +136,12 @@ class Calls(Generic[O]):
             return []
         has_place = self._thread.is_alive() and len(self._waiting) + len(calls) < _BACKLOG and not self._is_stopping
         leases = [self._lease_seconds if has_place and call.due_in_seconds <= 0 else None for call in calls]
+        leased_at = clock.monotonic()  # taken first: here a lease never seems to last longer than it does there
         rows = rows_of(
             connection,
             "INSERT INTO calls (kind, key, subject, payload, due_at, leased_until, lease_owner)"
             " SELECT kind, key, subject, payload, now() + make_interval(secs => due),"
-            " now() + make_interval(secs => lease),"
+            " clock_timestamp() + make_interval(secs => lease),"
             " CASE WHEN lease IS NOT NULL THEN :owner END"
             " FROM unnest(CAST(:kinds AS text[]), CAST(:keys AS text[]), CAST(:subjects AS text[]),"
             " CAST(:payloads AS jsonb[]), CAST(:dues AS float8[]), CAST(:leases AS float8[]))"
@@ -156,7 +157,7 @@ class Calls(Generic[O]):
         )
         written = {(row.kind, row.key) for row in rows}
         return [
-            Call(call.kind, call.key, call.subject, call.payload)
+            Call(call.kind, call.key, call.subject, call.payload, leased_at=leased_at)
             for call, lease in zip(calls, leases, strict=True)
             if lease is not None and (call.kind, call.key) in written
         ]
@@ -207,9 +208,10 @@ class Calls(Generic[O]):
             log.warning("due calls could not be read", calls=self._name, error=str(error))
 
     def _lease_due(self, connection: Connection, limit: int) -> list[Call]:
+        leased_at = clock.monotonic()
         rows = rows_of(
             connection,
-            "UPDATE calls SET leased_until = now() + make_interval(secs => :seconds), lease_owner = :owner"
+            "UPDATE calls SET leased_until = clock_timestamp() + make_interval(secs => :seconds), lease_owner = :owner"
             " FROM (SELECT kind, key, leased_until FROM calls"
             " WHERE GREATEST(due_at, COALESCE(leased_until, due_at)) <= now()"
             " ORDER BY GREATEST(due_at, COALESCE(leased_until, due_at)) LIMIT :limit FOR UPDATE SKIP LOCKED) AS due"
@@ -219,7 +221,9 @@ class Calls(Generic[O]):
             owner=self._owner,
             limit=limit,
         )
-        return [Call(row.kind, row.key, row.subject, row.payload, row.attempt, row.taken_over) for row in rows]
+        return [
+            Call(row.kind, row.key, row.subject, row.payload, row.attempt, row.taken_over, leased_at) for row in rows
+        ]
 
     def _take(self, calls: Sequence[Call]) -> None:
         self._waiting.extend(calls)

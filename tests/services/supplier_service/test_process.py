@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import pytest
@@ -69,7 +69,7 @@ def test_what_does_not_exist_or_makes_no_sense_is_refused(channel: grpc.Channel)
 
 
 def test_the_service_says_that_it_serves(channel: grpc.Channel) -> None:
-    health = HealthStub(channel)
+    health: Any = HealthStub(channel)
 
     def is_serving() -> bool:
         answer = health.Check(health_pb2.HealthCheckRequest(), timeout=15, wait_for_ready=True)
