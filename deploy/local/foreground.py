@@ -35,7 +35,7 @@ def run(place: Place, when_up: Callable[[Stack], None]) -> int:
 def tell(line: str) -> None:
     try:
         print(line, flush=True)
-    except BrokenPipeError:  # whoever looked on is gone; that is no reason to stop
+    except OSError:  # the reader or the terminal is gone; that is no reason to stop
         go_silent()
 
 
@@ -64,7 +64,11 @@ def ended_by_signals() -> Iterator[None]:
 
 def on_first_signal(number: int, frame: object) -> None:
     for further in ENDING:
-        signal.signal(further, signal.SIG_IGN)
+        signal.signal(further, let_pass)
     signal.signal(Signals.SIGINT, signal.SIG_DFL)
     tell("\nstopping …")
     raise KeyboardInterrupt
+
+
+def let_pass(number: int, frame: object) -> None:
+    """We are leaving already."""

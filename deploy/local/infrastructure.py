@@ -12,7 +12,7 @@ from deploy.local.logbook import open_logbook, progress_line
 from deploy.local.part import Part
 from deploy.local.passwords import passwords_of
 from deploy.local.place import Place
-from deploy.local.ports import free_offset, is_free, require_free
+from deploy.local.ports import free_offset, require_free, taken_ports
 from deploy.local.postgres import Postgres
 from deploy.local.provided import Provided, provided_by
 from deploy.local.readiness import require_done, require_ready
@@ -23,7 +23,7 @@ from deploy.local.supervisor import Supervisor
 from deploy.local.valkey import Valkey
 from deploy.local.waiting import wait_until
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 FORMAT_SECONDS = 120.0
 LEAVING_SECONDS = 5.0
 
@@ -125,7 +125,7 @@ class Infrastructure:
     def _require_ports(self, names: Sequence[str]) -> None:
         """After a supervisor that was killed, its children may need a moment to leave."""
         if self.place.pids.exists():
-            wait_until(lambda: all(is_free(self.place.port(name)) for name in names), LEAVING_SECONDS)
+            wait_until(lambda: not taken_ports(self.place, names), LEAVING_SECONDS)
         require_free(self.place, names)
 
     def _format(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deploy.local.place import HIGHEST_OFFSET, PORTS, Place
 from deploy.local.refusals import CannotStart
+from deploy.local.waiting import wait_until
 
 LISTENING = "0A"
 
@@ -22,20 +23,27 @@ def is_free(port: int) -> bool:
     return True
 
 
-def require_free(place: Place, names: Iterable[str]) -> None:
-    """Raises CannotStart naming every port that is taken, and by whom."""
-    taken = [
-        f"port {place.port(name)} ({name}) {holder(place.port(name))}"
-        for name in names
-        if not is_free(place.port(name))
-    ]
+def require_free(place: Place, names: Iterable[str], seconds: float = 10.0) -> None:
+    """Raises CannotStart naming every port that is taken, and by whom.
+
+    Most of our ports lie where the system takes them for outgoing connections; what only such a connection holds, and
+    nobody listens on, is waited for.
+    """
+    wait_until(lambda: all(listening_inodes(place.port(name)) for name in taken_ports(place, names)), seconds)
+    taken = [f"port {place.port(name)} ({name}) {holder(place.port(name))}" for name in taken_ports(place, names)]
     if taken:
         raise CannotStart(f"{'; '.join(taken)}. Stop what holds it, or move this stack: PORT_OFFSET=100.")
+
+
+def taken_ports(place: Place, names: Iterable[str]) -> list[str]:
+    return [name for name in names if not is_free(place.port(name))]
 
 
 def holder(port: int) -> str:
     """Who listens there, as far as we may look."""
     inodes = listening_inodes(port)
+    if not inodes:
+        return "is held by an outgoing connection"
     for process in Path("/proc").iterdir():
         if process.name.isdecimal() and holds(process, inodes):
             return f"is used by process {process.name} ({name_of(process)})"

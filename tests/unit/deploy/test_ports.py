@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,18 @@ def test_a_taken_port_is_told_with_its_number_its_use_and_its_holder(taken: Plac
 
     assert f"port {taken.port('rest')} (rest) is used by process {os.getpid()}" in str(refusal.value)
     assert str(taken.port("orders")) not in str(refusal.value)
+
+
+def test_a_port_that_only_a_passing_connection_holds_is_waited_for(tmp_path: Path) -> None:
+    place = Place(tmp_path, free_offset())
+    passing = socket.socket()
+    passing.bind(("127.0.0.1", place.port("rest")))
+    leaving = threading.Timer(0.2, passing.close)
+    leaving.start()
+
+    require_free(place, ["rest"])
+
+    leaving.join()
 
 
 def test_a_port_is_free_again_after_its_holder_left(taken: Place) -> None:
