@@ -76,8 +76,8 @@ def test_whoever_dies_where_ever_the_order_is_charged_once(
     assert until(lambda: survivor.books.open_calls() == 0)
     outcomes = {step: survivor.books.entries(order) for step, order in zip(steps, records, strict=True)}
     assert outcomes == {step: ["captured"] for step in steps}
-    told = {step: survivor.books.told(order) for step, order in zip(steps, records, strict=True)}
-    assert told == {step: ["PaymentCaptured"] for step in steps}
+    decided = {step: survivor.books.decided(order) for step, order in zip(steps, records, strict=True)}
+    assert decided == {step: ["PaymentCaptured"] for step in steps}
 
 
 def test_whoever_dies_while_taking_money_back_it_is_taken_back_once(
@@ -98,7 +98,7 @@ def test_whoever_dies_while_taking_money_back_it_is_taken_back_once(
     assert until(lambda: survivor.books.open_calls() == 0)
     assert {tuple(survivor.books.entries(order)) for order in orders} == {("captured", "voided")}
     assert {survivor.books.status(order) for order in orders} == {Status.VOIDED}
-    assert {tuple(survivor.books.told(order)) for order in orders} == {("PaymentCaptured", "PaymentVoided")}
+    assert {tuple(survivor.books.decided(order)) for order in orders} == {("PaymentCaptured", "PaymentVoided")}
 
 
 def test_a_charge_that_its_dead_caller_had_sent_is_found_not_repeated(

@@ -51,7 +51,7 @@ def test_what_cannot_be_sent_waits_and_is_captured_when_the_provider_is_back(a_d
     provider.is_back = True
 
     assert until(lambda: desk.books.open_calls() == 0)
-    assert desk.books.told(order) == ["PaymentCaptured"]
+    assert desk.books.decided(order) == ["PaymentCaptured"]
     assert len(provider.charges) == 1
 
 
@@ -63,7 +63,7 @@ def test_what_cannot_be_sent_until_the_reservation_is_over_is_unavailable(a_desk
 
     assert until(lambda: desk.books.open_calls() == 0)
     assert desk.books.status(order) == Status.UNAVAILABLE
-    assert desk.books.told(order) == ["PaymentUnavailable"]
+    assert desk.books.decided(order) == ["PaymentUnavailable"]
     assert {outcome for _, outcome in desk.books.attempts(order)} == {"not_sent"}
 
 
@@ -77,7 +77,7 @@ def test_giving_up_closes_what_was_never_sent_even_when_the_provider_comes_back(
     provider.is_back = True
 
     assert until(lambda: desk.books.open_calls() == 0)
-    assert desk.books.told(order) == ["PaymentClosed"]
+    assert desk.books.decided(order) == ["PaymentClosed"]
     assert provider.charges == []
 
 
@@ -90,5 +90,5 @@ def test_an_adapter_that_breaks_leaves_the_payment_unknown_and_asked_for(a_desk:
     provider.is_back = True
 
     assert until(lambda: desk.books.open_calls() == 0)
-    assert desk.books.told(order)[0] == "PaymentUnknown"
+    assert desk.books.decided(order)[0] == "PaymentUnknown"
     assert desk.books.status(order) == Status.CAPTURED
