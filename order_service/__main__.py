@@ -3,68 +3,10 @@
 import sys
 from pathlib import Path
 
-import grpc
-
-from chassis.consumer import Consumer
-from chassis.run import App, Service, run
-from order_service.adapters.catalogue import InventoryCatalogue
-from order_service.commands import CancelOrder, PlaceOrder, Placing, cancel_orders
-from order_service.event_handlers import HANDLERS, PRODUCT_HANDLERS, PRODUCT_TOPICS, TOPICS, OrderRoom
-from order_service.feed import Announcer, Waiters
-from order_service.imports.assembly import build_imports
-from order_service.jobs import Expiry
-from order_service.metrics import OrderMetrics
-from order_service.reports.servicer import ReportServicer
-from order_service.repository import ProductRoom
-from order_service.servicer import OrderServicer, PlacingDesk, order_reader
+from chassis.run import Service, run
+from order_service.assembly import build
 from order_service.settings import OrderSettings
 from order_service.tables import CONTEXT
-from protos.orders.v1.orders_pb2_grpc import add_OrderServiceServicer_to_server
-from protos.orders.v1.reports_pb2_grpc import add_ReportServiceServicer_to_server
-
-
-def build(app: App) -> None:
-    """Put the service together."""
-    settings: OrderSettings = app.settings
-    placing = Placing(settings.currency, settings.default_payment_method)
-    catalogue = InventoryCatalogue(grpc.aio.insecure_channel(settings.address_of("inventory")))
-    metrics, waiters = OrderMetrics(), Waiters(app.database, app.loop, settings.max_waiting)
-    _serve(app, placing, catalogue, waiters, metrics)
-    _listen(app, waiters, metrics)
-    app.add_job(Expiry(app.database, app.add_relay().wake).job)
-    build_imports(app, settings, placing, catalogue)
-
-
-def _serve(app: App, placing: Placing, catalogue: InventoryCatalogue, waiters: Waiters, metrics: OrderMetrics) -> None:
-    writer = app.writer({PlaceOrder: placing.place_orders, CancelOrder: cancel_orders})
-    reader = order_reader(app.database, CONTEXT)
-    app.add_batcher(reader)
-    desk = PlacingDesk(app.database, writer, catalogue, waiters, metrics, placing.currency)
-    app.add_servicer(add_OrderServiceServicer_to_server, OrderServicer(app.database, desk, writer, reader))
-    app.add_servicer(add_ReportServiceServicer_to_server, ReportServicer(app.database, placing.currency))
-
-
-def _listen(app: App, waiters: Waiters, metrics: OrderMetrics) -> None:
-    announcer = Announcer(app.feed, waiters.look)
-    app.on_start(announcer.start)
-    app.on_stop(announcer.stop)
-    room = OrderRoom((app.add_relay().wake, announcer.announce), (waiters.decide, metrics.stepped))
-    for group, topics, handlers, its_room in (
-        (CONTEXT, TOPICS, HANDLERS, room),
-        (f"{CONTEXT}.prices", PRODUCT_TOPICS, PRODUCT_HANDLERS, ProductRoom()),
-    ):
-        app.add_consumer(
-            Consumer(
-                app.database,
-                app.settings.kafka,
-                context=CONTEXT,
-                group=group,
-                topics=topics,
-                handlers=handlers,
-                room=its_room,
-            )
-        )
-
 
 SERVICE = Service(CONTEXT, OrderSettings, build, Path(__file__).parent / "migrations")
 

@@ -105,6 +105,11 @@ class Backlog:
         return int(rows_of(connection, "SELECT count(*) AS rows FROM outbox")[0].rows)
 
 
+def copy_products(connection: Connection, products: Sequence[Product]) -> None:
+    """Keep what inventory's catalogue told of products that the price copy lacked."""
+    repository.copy_products(connection, products)
+
+
 @dataclass(frozen=True, slots=True)
 class Placing:
     """Places orders, in batches."""
@@ -149,7 +154,7 @@ class Placing:
         self, connection: Connection, commands: Iterable[PlaceOrder], at: datetime
     ) -> tuple[dict[tuple[str, str], Draft], dict[tuple[str, str], Placed | Refusal]]:
         skus = {line.sku for command in commands if command.priced_lines is None for line in command.wanted}
-        products = repository.products_of(connection, skus)
+        products = queries.products_of(connection, skus)
         has_room = self.backlog.look(connection)
         drafts: dict[tuple[str, str], Draft] = {}
         refused: dict[tuple[str, str], Placed | Refusal] = {}

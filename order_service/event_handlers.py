@@ -5,6 +5,7 @@ parked (`TooEarly`) and tried again, and nothing resurrects an order that was gi
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -13,8 +14,17 @@ from sqlalchemy import Connection
 from chassis.consumer import Handler, Ignore, TooEarly
 from chassis.envelope import Received
 from order_service import repository, wire
-from order_service.domain import BEFORE_MONEY, Attention, Contradiction, FailureCode, Order, PaymentStatus, Status
-from order_service.repository import Loaded, LoadedProducts
+from order_service.domain import (
+    BEFORE_MONEY,
+    Attention,
+    Contradiction,
+    FailureCode,
+    Order,
+    PaymentStatus,
+    Product,
+    Status,
+)
+from order_service.repository import Loaded
 from protos.inventory.events.v1.events_pb2 import (
     ProductChanged,
     StockRejected,
@@ -327,6 +337,13 @@ class OrderRoom:
 # ---- products: a consumer of its own, since its keys are SKUs
 
 
+@dataclass(slots=True)
+class LoadedProducts:
+    """What a poll told of products: the newest version of each."""
+
+    newest: dict[str, Product] = field(default_factory=dict)
+
+
 def sku_of(message: ProductChanged) -> tuple[str]:
     """The product that a message is about."""
     return (message.sku,)
@@ -344,3 +361,18 @@ def on_product_changed(loaded: LoadedProducts, received: Received[ProductChanged
 PRODUCT_HANDLERS: Final[Mapping[type[Any], Handler[Any]]] = {
     ProductChanged: Handler(keys=sku_of, apply=on_product_changed)
 }
+
+
+class ProductRoom:
+    """How the consumer of products writes the copy; the statement itself knows what is older."""
+
+    def load(self, _connection: Connection, _keys: Sequence[str]) -> LoadedProducts:
+        """Nothing needs to be read."""
+        return LoadedProducts()
+
+    def save(self, connection: Connection, loaded: LoadedProducts) -> None:
+        """Write what is newer than the copy."""
+        repository.copy_products(connection, loaded.newest.values())
+
+    def committed(self, _loaded: LoadedProducts) -> None:
+        """Nobody waits for prices."""

@@ -7,7 +7,7 @@ from chassis.database import Database
 from chassis.jobs import Job
 from chassis.logs import get_logger
 from chassis.metrics import counter
-from order_service import commands, queries, repository
+from order_service import commands, queries
 from order_service.tables import CONTEXT
 
 EXPIRE_EVERY_SECONDS: Final = 1.0
@@ -34,7 +34,7 @@ class Expiry:
 
     def expire_overdue(self) -> None:
         """Ask for the overdue orders of the next piece."""
-        piece = self._database.read(lambda connection: repository.due_ids(connection, self._after, _PIECE))
+        piece = self._database.read(lambda connection: queries.due_ids(connection, self._after, _PIECE))
         self._after = piece[-1] if len(piece) == _PIECE else _FIRST
         if not piece:
             return

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row
 from chassis import ids
 from chassis.database import rows_of
 from chassis.errors import ValidationFailed
-from order_service.domain import OrderNotFound
+from order_service.domain import OrderNotFound, Product
 from order_service.tables import SHOWN_COLUMNS, STANDING_COLUMNS, Shown, Standing, shown_of
 
 _HAPPY_AND_UNFINISHED: Final = frozenset({"PENDING", "RESERVED", "PAYMENT_PROCESSING"})
@@ -48,6 +48,28 @@ def standings_decided(connection: Connection, order_ids: Sequence[str]) -> list[
     """Where those of these orders stand that are not PENDING any more."""
     sql = f"SELECT {STANDING_COLUMNS} FROM orders WHERE id = ANY(CAST(:ids AS uuid[])) AND status <> 'PENDING'"
     return [Standing._make(row) for row in rows_of(connection, sql, ids=list(order_ids))]
+
+
+def due_ids(connection: Connection, after: str, piece: int) -> list[str]:
+    """The next unfinished orders behind an id, but for those that were asked after only lately."""
+    rows = rows_of(
+        connection,
+        "SELECT order_id FROM unfinished WHERE order_id > CAST(:after AS uuid)"
+        " AND (next_ask_at IS NULL OR next_ask_at <= now()) ORDER BY order_id LIMIT :piece",
+        after=after,
+        piece=piece,
+    )
+    return [row.order_id for row in rows]
+
+
+def products_of(connection: Connection, skus: Iterable[str]) -> dict[str, Product]:
+    """Those of these products that the price copy has."""
+    if not (wanted := list(skus)):
+        return {}
+    sql = (
+        "SELECT sku, name, price_minor, currency, is_active, version FROM prices WHERE sku = ANY(CAST(:skus AS text[]))"
+    )
+    return {row.sku: Product._make(row) for row in rows_of(connection, sql, skus=wanted)}
 
 
 def overdue_ids(connection: Connection, order_ids: Sequence[str]) -> list[str]:

@@ -11,18 +11,6 @@ _FIRST_PAUSE_SECONDS: Final = 5.0
 _LONGEST_PAUSE_SECONDS: Final = 300.0
 
 
-def due_ids(connection: Connection, after: str, piece: int) -> list[str]:
-    """The next unfinished orders behind an id, but for those that were asked after only lately."""
-    rows = rows_of(
-        connection,
-        "SELECT order_id FROM unfinished WHERE order_id > CAST(:after AS uuid)"
-        " AND (next_ask_at IS NULL OR next_ask_at <= now()) ORDER BY order_id LIMIT :piece",
-        after=after,
-        piece=piece,
-    )
-    return [row.order_id for row in rows]
-
-
 def note_asked(connection: Connection, order_ids: Sequence[str]) -> None:
     """These were asked after; when nothing comes of it they are asked after again, later each time."""
     run_sql(

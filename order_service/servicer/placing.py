@@ -12,8 +12,8 @@ from chassis.errors import Refusal, Unavailable
 from chassis.failpoints import failpoint
 from chassis.logs import get_logger
 from chassis.status import status_of
-from order_service import repository, wire
-from order_service.commands import Placed, PlaceOrder
+from order_service import wire
+from order_service.commands import Placed, PlaceOrder, copy_products
 from order_service.domain import FailureCode, NotInCopy, Status
 from order_service.feed import Vigil, Waiters
 from order_service.metrics import OrderMetrics
@@ -107,7 +107,7 @@ class PlacingDesk:
         """Rule (protocols: placing): inventory is asked once a batch, outside any transaction; its silence is a 503."""
         try:
             products = await self._catalogue.products(skus)
-            await self._database.awrite(lambda connection: repository.copy_products(connection, products))
+            await self._database.awrite(lambda connection: copy_products(connection, products))
         except Unavailable as refusal:
             return [(entry, refusal) for entry in entries]
         for entry in entries:
