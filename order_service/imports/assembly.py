@@ -2,6 +2,7 @@
 
 from chassis.run import App
 from order_service.commands import Placing
+from order_service.imports.adapters.csv_file import rows_of_file
 from order_service.imports.adapters.products import KnownProducts
 from order_service.imports.jobs import ImportProgress
 from order_service.imports.servicer import ImportServicer
@@ -18,6 +19,6 @@ def build_imports(app: App, settings: OrderSettings, placing: Placing, catalogue
     for job in progress.jobs:
         app.add_job(job)
     servicer = ImportServicer(
-        app.database, progress.wake, max_bytes=settings.import_max_bytes, currency=settings.currency
+        app.database, rows_of_file, progress.wake, max_bytes=settings.import_max_bytes, currency=settings.currency
     )
     app.add_servicer(add_ImportServiceServicer_to_server, servicer)

@@ -15,7 +15,6 @@ from chassis.failpoints import failpoint
 from order_service.commands import IMPORT, PlaceOrder, Placing
 from order_service.domain import Line, Wanted
 from order_service.imports import repository
-from order_service.imports.adapters.csv_file import rows_of_file
 from order_service.imports.domain import (
     AcceptedInvoice,
     Identity,
@@ -32,7 +31,7 @@ from order_service.imports.domain import (
     other_content,
     sort_out,
 )
-from order_service.imports.ports import Products
+from order_service.imports.ports import FileReader, Products
 from order_service.imports.repository import FoundImport
 
 STAGE_ROWS: Final = 10_000
@@ -49,13 +48,15 @@ KEPT: Final = timedelta(days=7)
 """How long rejects, demand, and what a cancelled import needs to be resumed, are kept."""
 
 
-def take_file(database: Database, spec: ImportSpec, chunks: Iterable[bytes], *, max_bytes: int, currency: str) -> str:
+def take_file(
+    database: Database, read: FileReader, spec: ImportSpec, chunks: Iterable[bytes], *, max_bytes: int, currency: str
+) -> str:
     """Stage the whole file and return the id of its import; a file that is none is refused, and nothing of it stays."""
     import_id = ids.new_id()
     trace = tracing.current.get()
     database.write(lambda connection: repository.create(connection, import_id, spec, currency, trace))
     try:
-        rows = rows_of_file(chunks, gzip=spec.gzip, max_bytes=max_bytes, currency=currency)
+        rows = read(chunks, gzip=spec.gzip, max_bytes=max_bytes, currency=currency)
         _stage(database, import_id, rows)
     except Refusal as refusal:
         sentence = refusal.message

@@ -1,5 +1,6 @@
 """A shop's file of orders: what a row must be, where an import stands, and the ways to say no."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -9,8 +10,6 @@ from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
-
-import orjson
 
 from chassis.errors import Refusal
 from chassis.money import MAX_MINOR, exponent
@@ -279,7 +278,7 @@ def fingerprint_of(rows: Sequence[StagedRow]) -> str:
         (row.sku, row.quantity, row.unit_price_minor, row.name, str(row.placed_at), row.customer_id, row.country)
         for row in rows
     )
-    return sha256(orjson.dumps(content)).hexdigest()
+    return sha256(json.dumps(content).encode()).hexdigest()
 
 
 def identity_key(source: str, invoice: str) -> str:

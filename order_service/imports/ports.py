@@ -1,7 +1,9 @@
 """What imports need from their surroundings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
+
+from order_service.imports.domain import StagedRow
 
 
 class Products(Protocol):
@@ -12,3 +14,11 @@ class Products(Protocol):
 
         May ask another context, so never inside a transaction; raises Unavailable when that is silent.
         """
+
+
+class FileReader(Protocol):
+    """Makes rows of a file's bytes as they arrive."""
+
+    def __call__(self, chunks: Iterable[bytes], *, gzip: bool, max_bytes: int, currency: str) -> Iterator[StagedRow]:
+        """Raises UnusableFile or FileTooLarge at the first byte that shows it."""
+        ...

@@ -16,6 +16,7 @@ from chassis.interceptor import Context
 from chassis.server import mark_accepted
 from order_service.imports import commands, queries, wire
 from order_service.imports.domain import ImportSpec, UploadBrokeOff
+from order_service.imports.ports import FileReader
 from protos.orders.v1 import imports_pb2 as pb
 from protos.orders.v1 import imports_pb2_grpc as grpc_pb
 
@@ -32,8 +33,11 @@ UPLOAD_SOURCE: Final = "upload"
 class ImportServicer(grpc_pb.ImportServiceServicer):
     """Takes files in threads of its own; everything else is a short question or command."""
 
-    def __init__(self, database: Database, wake: Callable[[], None], *, max_bytes: int, currency: str) -> None:
+    def __init__(
+        self, database: Database, read: FileReader, wake: Callable[[], None], *, max_bytes: int, currency: str
+    ) -> None:
         self._database = database
+        self._read = read
         self._wake = wake
         self._max_bytes = max_bytes
         self._currency = currency
@@ -100,9 +104,8 @@ class ImportServicer(grpc_pb.ImportServiceServicer):
         if self._uploads >= UPLOADS:
             raise Overloaded("too many files are being taken; try again shortly")
         self._uploads += 1
-        work = partial(
-            commands.take_file, self._database, spec, chunks, max_bytes=self._max_bytes, currency=self._currency
-        )
+        take = partial(commands.take_file, max_bytes=self._max_bytes, currency=self._currency)
+        work = partial(take, self._database, self._read, spec, chunks)
         taking = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
         taking.add_done_callback(self._taken)
         import_id = await taking

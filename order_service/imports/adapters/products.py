@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chassis.database import Database
-from order_service import repository
+from order_service import commands, queries
 from order_service.ports import Catalogue
 
 _PATIENCE_SECONDS: Final = 30.0
@@ -21,10 +21,10 @@ class KnownProducts:
 
     def activity_of(self, skus: Sequence[str]) -> Mapping[str, bool]:
         """Whether each is sold at present; those that do not exist are left out. Raises Unavailable."""
-        known = self._database.read(lambda connection: repository.products_of(connection, skus))
+        known = self._database.read(lambda connection: queries.products_of(connection, skus))
         if missing := [sku for sku in skus if sku not in known]:
             asking = asyncio.run_coroutine_threadsafe(self._catalogue.products(missing), self._loop)
             learned = asking.result(_PATIENCE_SECONDS)
-            self._database.write(lambda connection: repository.copy_products(connection, learned))
+            self._database.write(lambda connection: commands.copy_products(connection, learned))
             known |= {product.sku: product for product in learned}
         return {sku: product.is_active for sku, product in known.items()}

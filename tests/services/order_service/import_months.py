@@ -11,6 +11,7 @@ from gateway.orderctl.sample_facts import Facts
 from gateway.orderctl.sample_month import invoices
 from order_service.commands import Placing
 from order_service.imports import commands, queries
+from order_service.imports.adapters.csv_file import rows_of_file
 from order_service.imports.domain import ImportSpec
 from order_service.imports.jobs import ImportProgress
 from order_service.imports.queries import ImportView
@@ -71,7 +72,7 @@ class Importing:
     ) -> str:
         chunks = [file] if isinstance(file, bytes) else file
         spec = ImportSpec(source, dry_run)
-        return commands.take_file(self.database, spec, chunks, max_bytes=max_bytes, currency="GBP")
+        return commands.take_file(self.database, rows_of_file, spec, chunks, max_bytes=max_bytes, currency="GBP")
 
     def go_on(self) -> None:
         """One pass of the job, as if it had just been woken."""
