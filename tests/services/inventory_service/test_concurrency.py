@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from chassis import ids
+from chassis.database import rows_of
 from inventory_service.domain import MovementKind, Policy
 from protos.orders.events.v1.events_pb2 import OrderCancelling, OrderCompleted
 from tests.services.inventory_service.warehouse import TRACE, Warehouse, placed
@@ -70,8 +71,35 @@ def test_many_at_one_hot_sku_sell_exactly_what_there_is(warehouse: Warehouse, ot
     assert not warehouse.unbalanced()
 
 
+def test_stock_is_locked_by_sku_and_reservations_by_order_id_after_it(warehouse: Warehouse, other: Warehouse) -> None:
+    # Simpler: lock as the lines come. One has A and wants C, the other has C and wants A.
+    warehouse.stock(A=9, B=9, C=9)
+    orders = [ids.new_id() for _ in range(3)]
+    warehouse.apply(*(placed(order, ("C", 1), ("A", 1)) for order in orders))
+    shelf = Transaction(warehouse, skus=["B"])
+    behind = other.beside(other.apply, placed(ids.new_id(), ("C", 1), ("B", 1), ("A", 1)))
+    warehouse.until_blocked()
+    assert _unlocked(warehouse, "stock", "sku") == ["C"]
+    shelf.commit()
+    behind.result(10)
+
+    with warehouse.database.begin() as somebody:
+        rows_of(somebody, "SELECT 1 FROM reservations WHERE id = :id FOR UPDATE", id=orders[1])
+        behind = other.beside(other.apply, *(OrderCompleted(order_id=order) for order in reversed(orders)))
+        warehouse.until_blocked()
+        assert _unlocked(warehouse, "stock", "sku") == ["B"]
+        assert orders[2] in _unlocked(warehouse, "reservations", "id")
+        assert orders[0] not in _unlocked(warehouse, "reservations", "id")
+    behind.result(10)
+
+    assert not warehouse.letters()
+
+
+def _unlocked(warehouse: Warehouse, table: str, key: str) -> list[str]:
+    return [row[0] for row in warehouse.rows(f"SELECT {key} FROM {table} ORDER BY {key} FOR UPDATE SKIP LOCKED")]
+
+
 def test_batches_that_touch_the_same_skus_in_any_order_never_deadlock(warehouse: Warehouse, other: Warehouse) -> None:
-    # Simpler: lock as the lines come. One has A and wants B, the other has B and wants A.
     skus = ("A", "B", "C", "D", "E")
     warehouse.stock(**dict.fromkeys(skus, 10_000))
     deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
@@ -141,7 +169,7 @@ def test_a_reservation_that_comes_to_be_between_two_locks_is_locked_with_its_she
     warehouse.stock(A=5)
     order = ids.new_id()
 
-    with other.before_statement("FROM reservations WHERE id", lambda: warehouse.apply(placed(order, ("A", 2)))):
+    with other.before_statement("ORDER BY id FOR UPDATE", lambda: warehouse.apply(placed(order, ("A", 2)))):
         other.apply(OrderCompleted(order_id=order))
 
     assert warehouse.balance("A") == (3, 0)
