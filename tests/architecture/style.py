@@ -120,7 +120,7 @@ def complaints_of_tests(source: Source) -> Iterator[str]:
             yield f"{source.at(node)} sleeps; tests.waiting.until waits for a condition"
         if isinstance(node, ast.Import | ast.ImportFrom) and mocks(node):
             yield f"{source.at(node)} mocks; fakes are written by hand, for ports"
-        if isinstance(node, ast.Call) and called(node) == "monkeypatch.setattr":
+        if isinstance(node, ast.Call) and called(node) == "monkeypatch.setattr" and not sets_a_number(node):
             yield f"{source.at(node)} patches code; hand in what is to be different"
 
 
@@ -135,6 +135,11 @@ def sleeps(node: ast.Call) -> bool:
         and isinstance(duration.value, int | float)
         and duration.value >= 1
     )
+
+
+def sets_a_number(node: ast.Call) -> bool:
+    """A batch of five shows what a batch of a thousand does; a constant in capitals is no code."""
+    return any(isinstance(word, ast.Constant) and str(word.value).isupper() for word in node.args[1:2])
 
 
 def mocks(node: ast.Import | ast.ImportFrom) -> bool:

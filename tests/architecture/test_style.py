@@ -93,6 +93,10 @@ def test_tests_neither_sleep_nor_mock(line: str) -> None:
     assert complaints_about("tests/unit/chassis/test_clock.py", line)
 
 
+def test_a_test_may_make_batches_small() -> None:
+    assert not complaints_about("tests/unit/chassis/test_clock.py", "monkeypatch.setattr(commands, 'CHECK_ROWS', 3)")
+
+
 @pytest.mark.parametrize(("path", "line"), [("tests/bench/load.py", "time.sleep(1)"), ("tests/waiting.py", "sleep(1)")])
 def test_waiting_and_pacing_may_sleep(path: str, line: str) -> None:
     assert not complaints_about(path, line)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chassis.database import Database, rows_of, run_sql
+from chassis.errors import Unavailable
 from gateway.orderctl.sample import COLUMNS
 from gateway.orderctl.sample_facts import Facts
 from gateway.orderctl.sample_month import invoices
@@ -49,8 +50,11 @@ class Shelf:
 
     unknown: set[str] = field(default_factory=set)
     withdrawn: set[str] = field(default_factory=set)
+    not_told: set[str] = field(default_factory=set)
 
     def activity_of(self, skus: Sequence[str]) -> Mapping[str, bool]:
+        if self.not_told.intersection(skus):
+            raise Unavailable("the catalogue cannot be asked at the moment")
         return {sku: sku not in self.withdrawn for sku in skus if sku not in self.unknown}
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from chassis import clock
 from chassis.database import Database, rows_of, run_sql
-from chassis.errors import NotFound, Unavailable
+from chassis.errors import NotFound
 from order_service.imports import commands, queries
 from order_service.imports.domain import (
     FileTooLarge,
@@ -362,7 +363,7 @@ def test_what_ended_imports_leave_behind_is_dropped_after_a_week(importing: Impo
     commands.tidy(importing.database)
     assert (importing.count("import_rejects"), importing.count("import_rows")) == (2, 1)
     with importing.database.begin() as connection:
-        run_sql(connection, "UPDATE imports SET finished_at = :past", past=datetime.now(UTC) - timedelta(days=8))
+        run_sql(connection, "UPDATE imports SET finished_at = :past", past=clock.now() - timedelta(days=8))
     commands.tidy(importing.database)
     for table in ("import_rows", "import_orders", "import_demand", "import_rejects"):
         assert importing.count(table) == 0
@@ -371,17 +372,12 @@ def test_what_ended_imports_leave_behind_is_dropped_after_a_week(importing: Impo
         importing.database.write(lambda c: commands.resume_import(c, cancelled))
 
 
-def test_an_import_that_cannot_go_on_holds_up_no_other(importing: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
-    def silent(skus: list[str]) -> dict[str, bool]:
-        if "STUCK" in skus:
-            raise Unavailable("the catalogue cannot be asked at the moment")
-        return dict.fromkeys(skus, True)
-
-    monkeypatch.setattr(importing.shelf, "activity_of", silent)
+def test_an_import_that_cannot_go_on_holds_up_no_other(importing: Importing) -> None:
+    importing.shelf.not_told.add("STUCK")
     stuck, fine = importing.take(a_file(a_line("1", "STUCK"))), importing.take(a_file(a_line("2")))
     assert importing.finish(fine).orders == 1
     assert importing.see(stuck).status is ImportStatus.CHECKING
-    monkeypatch.undo()
+    importing.shelf.not_told.clear()
     assert importing.finish(stuck).orders == 1
 
 
