@@ -21,9 +21,10 @@ log = get_logger(__name__)
 class Expiry:
     """Goes through the unfinished orders, a piece each time, and asks for the end of those that are overdue."""
 
-    def __init__(self, database: Database, wake_relay: Callable[[], None]) -> None:
+    def __init__(self, database: Database, wake_relay: Callable[[], None], piece: int = _PIECE) -> None:
         self._database = database
         self._wake_relay = wake_relay
+        self._piece = piece
         self._after = _FIRST
         self._asked = counter(CONTEXT, "expiries_asked", "Times payments was asked to give an overdue order up")
 
@@ -34,8 +35,8 @@ class Expiry:
 
     def expire_overdue(self) -> None:
         """Ask for the overdue orders of the next piece."""
-        piece = self._database.read(lambda connection: queries.due_ids(connection, self._after, _PIECE))
-        self._after = piece[-1] if len(piece) == _PIECE else _FIRST
+        piece = self._database.read(lambda connection: queries.due_ids(connection, self._after, self._piece))
+        self._after = piece[-1] if len(piece) == self._piece else _FIRST
         if not piece:
             return
         overdue = self._database.read(lambda connection: queries.overdue_ids(connection, piece))

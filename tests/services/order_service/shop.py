@@ -133,6 +133,11 @@ class Shop:
         rows = self.rows("SELECT payload FROM outbox WHERE key = :key ORDER BY id", key=order_id)
         return [open_envelope(bytes(row.payload), _TYPES).message for row in rows]
 
+    def traces(self, order_id: str) -> list[str]:
+        """The traces of what was told about an order, oldest first."""
+        rows = self.rows("SELECT payload FROM outbox WHERE key = :key ORDER BY id", key=order_id)
+        return [open_envelope(bytes(row.payload), _TYPES).traceparent for row in rows]
+
     def told(self, order_id: str) -> list[str]:
         """The names of what was told about an order, oldest first."""
         return [fact.DESCRIPTOR.name for fact in self.facts(order_id)]
@@ -158,6 +163,11 @@ class Shop:
     def beside(self, work: Callable[..., Any], *arguments: Any, **named: Any) -> "Future[Any]":
         """Do it on another thread."""
         return self._threads.submit(partial(work, *arguments, **named))
+
+    def is_blocked(self) -> bool:
+        """Whether a transaction waits for the lock of another."""
+        sql = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = current_user"
+        return bool(self.rows(sql))
 
     @contextmanager
     def before_statement(self, part: str, action: Callable[[], None]) -> Iterator[None]:

@@ -63,17 +63,12 @@ def test_who_loses_against_a_transaction_that_is_not_yet_seen_finds_its_order_al
         transaction = winner.begin()
         won = shown_of(shop.placing.place_orders(winner, [a_command("same")])[0])
         losing = other.beside(other.ask, a_command("same"))
-        _until_blocked(shop)
+        assert until(shop.is_blocked, seconds=5)
         transaction.commit()
         [lost] = losing.result(timeout=10)
     finally:
         winner.close()
     assert (shown_of(lost).standing.id, lost.is_replayed) == (won.standing.id, True)
-
-
-def _until_blocked(shop: Shop) -> None:
-    sql = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = current_user"
-    assert until(lambda: shop.rows(sql), seconds=5)
 
 
 def test_equal_keys_in_one_batch_are_folded(shop: Shop) -> None:

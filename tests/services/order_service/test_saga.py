@@ -1,44 +1,24 @@
 """The saga on a real Postgres: facts folded in batches, told once, whatever comes twice, late, early or at once."""
 
-from datetime import timedelta
-from typing import Any
-
 import pytest
 
 from chassis import clock, ids
 from chassis.database import LostUpdate
 from order_service import repository
-from protos.inventory.events.v1.events_pb2 import Shortage, StockRejected, StockReleased, StockReserved, StockShortage
-from protos.payments.events.v1.events_pb2 import (
-    PaymentCaptured,
-    PaymentClosed,
-    PaymentDeclined,
-    PaymentStarted,
-    PaymentUnknown,
-    PaymentVoided,
-)
+from protos.payments.events.v1.events_pb2 import PaymentVoided
 from protos.suppliers.events.v1.events_pb2 import SupplierOrderFailed
+from tests.services.order_service.saga_facts import (
+    captured,
+    closed,
+    declined,
+    rejected,
+    released,
+    reserved,
+    short,
+    started,
+    unknown,
+)
 from tests.services.order_service.shop import TRACE, Shop
-
-
-def _at(seconds: float) -> Any:
-    stamp = PaymentStarted().started_at
-    stamp.FromDatetime(clock.now() + timedelta(seconds=seconds))
-    return stamp
-
-
-def reserved(order_id: str, seconds: float = 600) -> StockReserved:
-    return StockReserved(order_id=order_id, expires_at=_at(seconds))
-
-
-def captured(order_id: str) -> PaymentCaptured:
-    return PaymentCaptured(
-        order_id=order_id, payment_id=ids.new_id(), amount_minor=510, currency="GBP", started_at=_at(0)
-    )
-
-
-def declined(order_id: str) -> PaymentDeclined:
-    return PaymentDeclined(order_id=order_id, decline_reason="No funds.", started_at=_at(0))
 
 
 def test_the_happy_path_is_three_facts_of_orders(shop: Shop) -> None:
@@ -142,7 +122,7 @@ def test_two_consumers_with_the_same_orders_take_turns(shop: Shop, other: Shop) 
 
 def test_a_rejected_order_keeps_what_was_short_for_whoever_asks_again(shop: Shop) -> None:
     order_id = shop.place(("A", 5))
-    shop.hear(StockRejected(order_id=order_id, shortages=[Shortage(sku="A", requested=5, available=2)]))
+    shop.hear(rejected(order_id))
     row = shop.order(order_id)
     assert (row.status, row.failure_code, row.is_held) == ("FAILED", "insufficient_stock", False)
     assert row.failure_details == [{"sku": "A", "requested": 5, "available": 2}]
@@ -152,8 +132,7 @@ def test_a_rejected_order_keeps_what_was_short_for_whoever_asks_again(shop: Shop
 
 def test_a_short_order_waits_for_the_supplier_and_goes_on_when_it_is_whole(shop: Shop) -> None:
     order_id = shop.place(("A", 5))
-    short = Shortage(sku="A", requested=5, available=2, held=2, supplier="acme", supplier_scenario="ok")
-    shop.hear(StockShortage(order_id=order_id, shortages=[short]))
+    shop.hear(short(order_id))
     assert (shop.status(order_id), shop.order(order_id).attention) == ("AWAITING_RESTOCK", "supplier_wait")
     [_, asked] = shop.facts(order_id)
     assert (asked.sku, asked.quantity, asked.supplier, asked.supplier_scenario) == ("A", 3, "acme", "ok")
@@ -163,10 +142,10 @@ def test_a_short_order_waits_for_the_supplier_and_goes_on_when_it_is_whole(shop:
 
 def test_goods_that_will_not_come_fail_the_order_after_its_stock_is_given_back(shop: Shop) -> None:
     order_id = shop.place(("A", 5))
-    shop.hear(StockShortage(order_id=order_id, shortages=[Shortage(sku="A", requested=5, held=2)]))
+    shop.hear(short(order_id))
     shop.hear(SupplierOrderFailed(order_id=order_id, sku="A", failure_code="supplier_delayed", reason="Too long."))
     assert shop.told(order_id)[-2:] == ["OrderCompensating", "SupplierOrderCancelRequested"]
-    shop.hear(StockReleased(order_id=order_id))
+    shop.hear(released(order_id))
     row = shop.order(order_id)
     assert (row.status, row.failure_code, row.failure_message) == ("FAILED", "supplier_delayed", "Too long.")
     assert shop.told(order_id)[-1] == "OrderFailed"
@@ -177,7 +156,7 @@ def test_a_declined_order_fails_after_its_stock_is_given_back(shop: Shop) -> Non
     shop.hear(reserved(order_id))
     shop.hear(declined(order_id))
     assert (shop.status(order_id), shop.unfinished()) == ("COMPENSATING", {order_id})
-    shop.hear(StockReleased(order_id=order_id))
+    shop.hear(released(order_id))
     row = shop.order(order_id)
     assert (row.status, row.payment_status, row.failure_message) == ("FAILED", "FAILED", "No funds.")
     assert shop.told(order_id)[2:] == ["OrderCompensating", "OrderFailed"]
@@ -188,7 +167,7 @@ def test_a_declined_order_fails_after_its_stock_is_given_back(shop: Shop) -> Non
 def test_an_unknown_payment_is_shown_and_resolved_by_whatever_is_heard_later(shop: Shop) -> None:
     order_id = shop.place()
     shop.hear(reserved(order_id))
-    shop.hear(PaymentUnknown(order_id=order_id, started_at=_at(0), next_try_at=_at(30)))
+    shop.hear(unknown(order_id))
     row = shop.order(order_id)
     assert (row.status, row.payment_status, row.attention) == ("PAYMENT_PROCESSING", "UNKNOWN", "payment_unknown")
     assert row.next_try_at > clock.now()
@@ -201,8 +180,8 @@ def test_an_unknown_payment_is_shown_and_resolved_by_whatever_is_heard_later(sho
 def test_late_money_for_an_expired_order_goes_back_and_the_order_stays_expired(shop: Shop) -> None:
     order_id = shop.place()
     shop.hear(reserved(order_id))
-    shop.hear(PaymentClosed(order_id=order_id))
-    shop.hear(StockReleased(order_id=order_id))
+    shop.hear(closed(order_id))
+    shop.hear(released(order_id))
     shop.hear(captured(order_id))
     assert (shop.status(order_id), shop.order(order_id).payment_status) == ("EXPIRED", "PAID")
     assert shop.told(order_id)[-1] == "PaymentVoidRequested"
@@ -214,12 +193,12 @@ def test_a_whole_life_in_one_poll_takes_every_step(shop: Shop) -> None:
     """After a restore the topics may bring more steps at once than an update may take."""
     order_id = shop.place(("A", 5))
     shop.hear(
-        StockShortage(order_id=order_id, shortages=[Shortage(sku="A", requested=5, held=2)]),
+        short(order_id),
         reserved(order_id),
-        PaymentStarted(order_id=order_id, started_at=_at(0)),
-        PaymentUnknown(order_id=order_id, started_at=_at(0), next_try_at=_at(9)),
+        started(order_id),
+        unknown(order_id),
         declined(order_id),
-        StockReleased(order_id=order_id),
+        released(order_id),
     )
     assert shop.steps(order_id) == [
         "PENDING", "AWAITING_RESTOCK", "RESERVED", "PAYMENT_PROCESSING", "PAYMENT_PROCESSING", "COMPENSATING", "FAILED",
@@ -232,7 +211,7 @@ def test_a_whole_life_in_one_poll_takes_every_step(shop: Shop) -> None:
 def test_versions_are_contiguous_and_the_timeline_ends_where_the_order_stands(shop: Shop) -> None:
     orders = [shop.place() for _ in range(4)]
     shop.hear(*(reserved(order_id) for order_id in orders))
-    shop.hear(captured(orders[0]), declined(orders[1]), PaymentClosed(order_id=orders[2]))
+    shop.hear(captured(orders[0]), declined(orders[1]), closed(orders[2]))
     shop.cancel(orders[3])
     for order_id in orders:
         timeline = shop.rows("SELECT * FROM timeline WHERE order_id = CAST(:id AS uuid) ORDER BY version", id=order_id)
