@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 from unicodedata import normalize
 
 from google.protobuf.message import Message
@@ -27,6 +27,7 @@ from inventory_service.domain import (
     Supply,
     wrong_field,
 )
+from inventory_service.queries import MovementView
 from protos.inventory.events.v1 import events_pb2 as events
 from protos.inventory.v1 import inventory_pb2 as pb
 from protos.orders.events.v1 import events_pb2 as orders
@@ -199,7 +200,7 @@ def stock_to_proto(sku: str, on_hand: int, reserved: int) -> pb.Stock:
     return pb.Stock(sku=sku, on_hand=on_hand, reserved=reserved, available=on_hand - reserved)
 
 
-def movement_to_proto(movement: Any) -> pb.Movement:
+def movement_to_proto(movement: MovementView) -> pb.Movement:
     """A row of the ledger; one without a reason of its own is told by its kind."""
     return pb.Movement(
         id=movement.id,
@@ -234,7 +235,7 @@ def reservation_to_proto(reservation: Reservation) -> pb.Reservation:
 
 
 def _lines_to_proto(lines: Mapping[str, int]) -> list[pb.ReservationLine]:
-    return [pb.ReservationLine(sku=sku, quantity=quantity) for sku, quantity in lines.items()]
+    return [pb.ReservationLine(sku=sku, quantity=quantity) for sku, quantity in sorted(lines.items())]
 
 
 def shortages_to_proto(shortages: Sequence[Shortage]) -> pb.InsufficientStock:
