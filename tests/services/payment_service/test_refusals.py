@@ -1,11 +1,14 @@
 """A provider that cannot be reached: nothing is sent, nothing is lost, and the door can still be closed."""
 
+import asyncio
 from collections.abc import Callable
 
+from chassis import clock
+from chassis.calls import Call
 from payment_service.domain import Captured, Declined, NotFound, NotSent, Status, Voided
 from payment_service.ports import ChargeRequest
 from protos.payments.events.v1 import events_pb2 as events
-from tests.services.payment_service.desk import Desk, an_order, payment_requested
+from tests.services.payment_service.desk import TIMEOUT, Desk, an_order, payment_requested
 from tests.waiting import until
 
 
@@ -92,3 +95,18 @@ def test_an_adapter_that_breaks_leaves_the_payment_unknown_and_asked_for(a_desk:
     assert until(lambda: desk.books.open_calls() == 0)
     assert desk.books.decided(order)[0] == "PaymentUnknown"
     assert desk.books.status(order) == Status.CAPTURED
+
+
+def test_a_charge_whose_turn_comes_in_the_second_half_of_its_lease_is_not_sent(a_desk: Callable[..., Desk]) -> None:
+    """Who takes it over when the lease is out trusts that nothing was sent as late as that."""
+    provider = AwayProvider()
+    provider.is_back = True
+    desk = a_desk(provider=provider, is_open=False)
+    payload = {"amount": 510, "currency": "GBP", "method": "sim_ok", "trace": ""}
+    late = Call("charge", an_order(), an_order(), payload, leased_at=clock.monotonic() - 2 * TIMEOUT)
+
+    asked = asyncio.run(desk.calls.ask(late))
+
+    assert asked is not None
+    assert isinstance(asked.answer, NotSent)
+    assert provider.charges == []
