@@ -325,9 +325,9 @@ class Consumer(Generic[L]):
                 log.warning("consumer starts over", consumer=self._group, error=str(error),
                             error_type=type(error).__name__, pause=pause)  # fmt: skip
                 # A batch whose connection died is thrown away whole: read again from what was committed.
-                self._disconnect()
+                self._disconnect(commits=False)
                 self._stopping.wait(pause)
-        self._disconnect()
+        self._disconnect(commits=True)
 
     def _connected(self) -> KafkaConsumer:
         if self._kafka is None:
@@ -371,13 +371,16 @@ class Consumer(Generic[L]):
         self._measure(kafka)
 
     def _apply(self, kafka: KafkaConsumer, records: Sequence[_Record]) -> None:
-        """Apply a poll; while the database is away stay in the group, paused, and apply it again."""
-        while not self._stopping.is_set():
+        """Apply a poll; while the database is away stay in the group, paused, and apply it again.
+
+        Also when it came together with the order to stop: what was polled is behind the position that is committed.
+        """
+        while True:
             try:
                 self.folding.apply(records)
                 break
             except Exception as error:  # an edge: only what is worth another try comes here
-                if not (isinstance(error, DatabaseAway) or is_worth_another_try(error)):
+                if self._stopping.is_set() or not (isinstance(error, DatabaseAway) or is_worth_another_try(error)):
                     raise
                 log.warning("the batch waits", consumer=self._group, size=len(records), error=str(error))
                 kafka.pause(*kafka.assignment())
@@ -400,12 +403,13 @@ class Consumer(Generic[L]):
             if end is not None and position is not None:
                 self.folding.metrics.lag(at.topic, at.partition, max(0, end - position))
 
-    def _disconnect(self) -> None:
+    def _disconnect(self, *, commits: bool) -> None:
+        """Leave the group; the position is committed only where all before it was applied."""
         if self._kafka is None:
             return
         kafka, self._kafka = self._kafka, None
         try:
-            if self._stopping.is_set():
+            if commits:
                 kafka.commit(timeout_ms=2_000)
             kafka.close(autocommit=False, timeout_ms=2_000)
         except KafkaError as error:
