@@ -12,7 +12,7 @@ from deploy.local.logbook import open_logbook, progress_line
 from deploy.local.part import Part
 from deploy.local.passwords import passwords_of
 from deploy.local.place import Place
-from deploy.local.ports import free_offset, require_free, taken_ports
+from deploy.local.ports import HeldPorts, free_offset
 from deploy.local.postgres import Postgres
 from deploy.local.provided import Provided, provided_by
 from deploy.local.readiness import require_done, require_ready
@@ -21,7 +21,6 @@ from deploy.local.services import environment_of
 from deploy.local.sole_owner import SoleOwner
 from deploy.local.supervisor import Supervisor
 from deploy.local.valkey import Valkey
-from deploy.local.waiting import wait_until
 
 READY_SECONDS = 120.0
 FORMAT_SECONDS = 120.0
@@ -46,6 +45,7 @@ class Infrastructure:
         self.passwords = passwords_of(self.place.state)
         self._provided = provided_by(os.environ) if provided is None else provided
         self._owner = SoleOwner(self.place.state)
+        self._ports = HeldPorts(self.place, say)
         self._supervisor: Supervisor | None = None
         embedded = embedded_parts(self.place, self.passwords, say)
         self._parts = [part for part in embedded if part.name not in self._provided]
@@ -80,7 +80,7 @@ class Infrastructure:
         try:
             for provided in self._provided.values():
                 provided.require()
-            self._require_ports([*(port for part in self._parts for port in part.ports), *further_ports])
+            self._take_ports([*(port for part in self._parts for port in part.ports), *further_ports])
             self._supervisor = Supervisor(self.place.pids, self.log)
             self._format()
             self._start_parts()
@@ -94,6 +94,7 @@ class Infrastructure:
             self._supervisor.stop([part.name for part in self._parts if part.name != "postgres"])
             self._supervisor.close()
             self._supervisor = None
+        self._ports.release()
         self._owner.release()
 
     def take_down(self, name: str) -> None:
@@ -122,11 +123,9 @@ class Infrastructure:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
 
-    def _require_ports(self, names: Sequence[str]) -> None:
+    def _take_ports(self, names: Sequence[str]) -> None:
         """After a supervisor that was killed, its children may need a moment to leave."""
-        if self.place.pids.exists():
-            wait_until(lambda: not taken_ports(self.place, names), LEAVING_SECONDS)
-        require_free(self.place, names)
+        self._ports.take(names, LEAVING_SECONDS if self.place.pids.exists() else 0.0)
 
     def _format(self) -> None:
         for part in self._parts:

@@ -1,77 +1,76 @@
-"""Ports: which are free, and who holds those that are not."""
+"""The ports of one stack, kept for it as long as it stands."""
 
-import os
 import secrets
 import socket
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from deploy.local.place import HIGHEST_OFFSET, PORTS, Place
+from deploy.local.port_holders import holder, is_listened_on
 from deploy.local.refusals import CannotStart
 from deploy.local.waiting import wait_until
 
-LISTENING = "0A"
+CLOSING_SECONDS = 65.0  # the kernel keeps the port of a closed connection for 60
+
+
+class HeldPorts:
+    """Bound but not listened on: the kernel gives such a port to no outgoing connection, and our children may listen.
+
+    Most of our ports lie where the kernel takes them for outgoing connections. Without this, a server that was down
+    for a moment, or the whole stack after a load test, could find its port gone.
+    """
+
+    def __init__(self, place: Place, say: Callable[[str], None]) -> None:
+        self._place, self._say = place, say
+        self._held: dict[str, socket.socket] = {}
+
+    def take(self, names: Sequence[str], leaving_seconds: float = 0.0) -> None:
+        """Raises CannotStart naming every port that somebody listens on, and who. Others are waited for."""
+        wait_until(lambda: not self._missing(names), leaving_seconds)
+        if any(not self._is_listened_on(name) for name in self._missing(names)):
+            self._say(f"waiting for {self._described(self._missing(names))}")
+            wait_until(lambda: all(map(self._is_listened_on, self._missing(names))), CLOSING_SECONDS)
+        missing = self._missing(names)
+        if missing:
+            self.release()
+            raise CannotStart(f"{self._described(missing)}. Stop what holds it, or move this stack: PORT_OFFSET=100.")
+
+    def release(self) -> None:
+        for held in self._held.values():
+            held.close()
+        self._held.clear()
+
+    def _missing(self, names: Sequence[str]) -> list[str]:
+        """Those that still cannot be held."""
+        for name in names:
+            if name not in self._held and (bound := bind(self._place.port(name))) is not None:
+                self._held[name] = bound
+        return [name for name in names if name not in self._held]
+
+    def _is_listened_on(self, name: str) -> bool:
+        return is_listened_on(self._place.port(name))
+
+    def _described(self, names: Sequence[str]) -> str:
+        ports = {name: self._place.port(name) for name in names}
+        return "; ".join(f"port {port} ({name}) {holder(port)}" for name, port in ports.items())
+
+
+def bind(port: int) -> socket.socket | None:
+    """A socket on that port, or None where another's stands in the way."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(("127.0.0.1", port))
+    except OSError:
+        bound.close()
+        return None
+    return bound
 
 
 def is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def require_free(place: Place, names: Iterable[str], seconds: float = 10.0) -> None:
-    """Raises CannotStart naming every port that is taken, and by whom.
-
-    Most of our ports lie where the system takes them for outgoing connections; what only such a connection holds, and
-    nobody listens on, is waited for.
-    """
-    wait_until(lambda: all(listening_inodes(place.port(name)) for name in taken_ports(place, names)), seconds)
-    taken = [f"port {place.port(name)} ({name}) {holder(place.port(name))}" for name in taken_ports(place, names)]
-    if taken:
-        raise CannotStart(f"{'; '.join(taken)}. Stop what holds it, or move this stack: PORT_OFFSET=100.")
-
-
-def taken_ports(place: Place, names: Iterable[str]) -> list[str]:
-    return [name for name in names if not is_free(place.port(name))]
-
-
-def holder(port: int) -> str:
-    """Who listens there, as far as we may look."""
-    inodes = listening_inodes(port)
-    if not inodes:
-        return "is held by an outgoing connection"
-    for process in Path("/proc").iterdir():
-        if process.name.isdecimal() and holds(process, inodes):
-            return f"is used by process {process.name} ({name_of(process)})"
-    return "is used by another process"
-
-
-def listening_inodes(port: int) -> set[str]:
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for row in Path(table).read_text().splitlines()[1:] if Path(table).exists() else ():
-            columns = row.split()
-            if columns[3] == LISTENING and int(columns[1].rpartition(":")[2], 16) == port:
-                inodes.add(f"socket:[{columns[9]}]")
-    return inodes
-
-
-def holds(process: Path, inodes: set[str]) -> bool:
-    try:
-        return any(os.readlink(descriptor) in inodes for descriptor in (process / "fd").iterdir())
-    except OSError:  # another account's process, or gone meanwhile
-        return False
-
-
-def name_of(process: Path) -> str:
-    try:
-        return (process / "comm").read_text().strip()
-    except OSError:
-        return "gone"
+    bound = bind(port)
+    if bound is not None:
+        bound.close()
+    return bound is not None
 
 
 def free_offset() -> int:

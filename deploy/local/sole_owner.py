@@ -35,6 +35,8 @@ class SoleOwner:
 
     def holder(self) -> int | None:
         """The process that runs a stack here."""
+        if not self._file.exists():
+            return None
         try:
             self.take()
         except AlreadyRunning:

@@ -9,7 +9,7 @@ from typing import Self
 
 from deploy.local.infrastructure import READY_SECONDS, Infrastructure
 from deploy.local.logbook import progress_line
-from deploy.local.ports import require_free
+from deploy.local.ports import HeldPorts
 from deploy.local.preparation import migrations, topics
 from deploy.local.readiness import require_done, require_ready
 from deploy.local.services import BACKENDS, SERVICES
@@ -37,6 +37,7 @@ class Stack:
             else Infrastructure(infrastructure, port_offset, say=say)
         )
         self.place, self._say = self.infrastructure.place, say
+        self._ports = HeldPorts(self.place, say)
         self.environment = {**self.infrastructure.environment, **(environment or {})}
 
     def start(self) -> None:
@@ -44,7 +45,7 @@ class Stack:
         try:
             ports = [port for service in SERVICES for port in (service.face, service.metrics)]
             if self._is_guest:
-                require_free(self.place, ports)
+                self._ports.take(ports)
             else:
                 self.infrastructure.start(ports)
             self._prepare()
@@ -58,6 +59,7 @@ class Stack:
         if self.infrastructure.is_running:
             self.infrastructure.supervisor.stop(["gateway"])
             self.infrastructure.supervisor.stop([service.name for service in BACKENDS])
+        self._ports.release()
         if not self._is_guest:
             self.infrastructure.stop()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.place import PORTS, Place
-from deploy.local.ports import free_offset, is_free, require_free
+from deploy.local.ports import HeldPorts, free_offset, is_free
 from deploy.local.refusals import CannotStart
 
 
@@ -23,22 +23,37 @@ def taken(tmp_path: Path) -> Iterator[Place]:
 
 def test_a_taken_port_is_told_with_its_number_its_use_and_its_holder(taken: Place) -> None:
     with pytest.raises(CannotStart) as refusal:
-        require_free(taken, ["rest", "orders"])
+        HeldPorts(taken, print).take(["rest", "orders"])
 
     assert f"port {taken.port('rest')} (rest) is used by process {os.getpid()}" in str(refusal.value)
     assert str(taken.port("orders")) not in str(refusal.value)
 
 
-def test_a_port_that_only_a_passing_connection_holds_is_waited_for(tmp_path: Path) -> None:
-    place = Place(tmp_path, free_offset())
-    passing = socket.socket()
-    passing.bind(("127.0.0.1", place.port("rest")))
-    leaving = threading.Timer(0.2, passing.close)
+def test_a_port_that_only_an_outgoing_connection_holds_is_waited_for(tmp_path: Path) -> None:
+    place, told = Place(tmp_path, free_offset()), list[str]()
+    outgoing = socket.socket()
+    outgoing.bind(("127.0.0.1", place.port("rest")))
+    leaving = threading.Timer(0.2, outgoing.close)
     leaving.start()
 
-    require_free(place, ["rest"])
+    ports = HeldPorts(place, told.append)
+    ports.take(["rest"])
 
     leaving.join()
+    ports.release()
+    assert f"waiting for port {place.port('rest')} (rest)" in told[0]
+
+
+def test_a_held_port_is_for_our_servers_and_for_no_outgoing_connection(tmp_path: Path) -> None:
+    place = Place(tmp_path, free_offset())
+    ports = HeldPorts(place, print)
+    ports.take(["rest"])
+
+    with socket.create_server(("127.0.0.1", place.port("rest"))) as server:
+        assert server.getsockname()[1] == place.port("rest")
+    with socket.socket() as outgoing, pytest.raises(OSError, match="in use"):
+        outgoing.bind(("127.0.0.1", place.port("rest")))
+    ports.release()
 
 
 def test_a_port_is_free_again_after_its_holder_left(taken: Place) -> None:
