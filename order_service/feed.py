@@ -20,7 +20,7 @@ from order_service.domain import Order, Status
 from order_service.tables import CONTEXT, Standing, standing_of
 
 CHANNEL: Final = "orders"
-_LOOK_SECONDS: Final = 0.1
+LOOK_SECONDS: Final = 0.1
 
 log = get_logger(__name__)
 
@@ -55,18 +55,26 @@ class Waiters:
     Lives on the event loop; `decide` and nothing else may be called from other threads.
     """
 
-    def __init__(self, database: Database, loop: asyncio.AbstractEventLoop, most: int) -> None:
+    def __init__(
+        self, database: Database, loop: asyncio.AbstractEventLoop, most: int, look_seconds: float = LOOK_SECONDS
+    ) -> None:
+        self._look_seconds = look_seconds
         self._database = database
         self._loop = loop
         self._most = most
         self._vigils: dict[str, list[Vigil]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._told_to_look = asyncio.Event()
-        gauge(CONTEXT, "waiters", "Orders whose decision somebody waits for").set_function(lambda: len(self._vigils))
+        gauge(CONTEXT, "waiters", "Orders whose decision somebody waits for").set_function(lambda: self.waiting)
+
+    @property
+    def waiting(self) -> int:
+        """Orders whose decision somebody waits for."""
+        return len(self._vigils)
 
     def admit(self, waiting: int) -> None:
         """Raises Overloaded when so many more would be too many."""
-        if len(self._vigils) + waiting > self._most:
+        if self.waiting + waiting > self._most:
             raise Overloaded("too many callers are waiting for their orders; try again shortly")
 
     def wait_for(self, vigil: Vigil, order_id: str) -> None:
@@ -106,7 +114,7 @@ class Waiters:
     async def _look_again_and_again(self) -> None:
         while self._vigils:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._told_to_look.wait(), _LOOK_SECONDS)
+                await asyncio.wait_for(self._told_to_look.wait(), self._look_seconds)
             self._told_to_look.clear()
             await self._look()
 

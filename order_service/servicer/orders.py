@@ -53,11 +53,13 @@ class OrderServicer(OrderServiceServicer):
     ) -> tuple[list[Entry], list[pb.BatchCreateOrdersResult]]:
         accepted: list[Entry] = []
         refused: list[pb.BatchCreateOrdersResult] = []
+        waiting = 0
         for index, entry in enumerate(sent):
             trace = entry.traceparent if tracing.is_traceparent(entry.traceparent) else tracing.new_traceparent()
             patience = entry.deadline_ms / 1000 if entry.deadline_ms > 0 else None
             try:
-                accepted.append(self._desk.accept(index, entry.request, trace, patience))
+                accepted.append(self._desk.accept(index, entry.request, trace, patience, waiting))
+                waiting += accepted[-1].wait_until > 0
             except Refusal as refusal:  # an answer to this entry alone
                 refused.append(refusal_to_proto(index, refusal))
         return accepted, refused

@@ -68,13 +68,19 @@ class PlacingDesk:
         self._metrics = metrics
         self._currency = currency
 
-    def accept(self, index: int, request: pb.CreateOrderRequest, traceparent: str, patience: float | None) -> Entry:
-        """Check a request by itself. Raises ValidationFailed, and Overloaded when too many wait already."""
+    def accept(
+        self, index: int, request: pb.CreateOrderRequest, traceparent: str, patience: float | None, beside: int = 0
+    ) -> Entry:
+        """Check a request by itself. Raises ValidationFailed, and Overloaded when too many would wait.
+
+        `patience` are the seconds that its caller has; `beside` counts the entries of its batch that will wait as well.
+        """
         asked = wire.decode(request, self._currency)
         seconds = asked.wait_seconds if patience is None else min(asked.wait_seconds, patience)
-        if seconds > 0:
-            self._waiters.admit(1)
-        return Entry(index, _command(asked, traceparent), clock.monotonic() + seconds if seconds > 0 else 0.0)
+        if seconds <= 0:
+            return Entry(index, _command(asked, traceparent), wait_until=0.0)
+        self._waiters.admit(beside + 1)
+        return Entry(index, _command(asked, traceparent), clock.monotonic() + seconds)
 
     async def place(self, entries: Sequence[Entry]) -> AsyncIterator[list[Answer]]:
         """Store the entries, then wait for those that want to; each comes back once as final, in whatever order."""

@@ -59,7 +59,8 @@ class Shop:
         self.database.write(inbox.renew_partitions)
         self.placing = Placing("GBP", "sim_ok")
         self.committed: list[Sequence[Order]] = []
-        room = OrderRoom((), (self.committed.append,))
+        self.listeners: list[Callable[[Sequence[Order]], None]] = [self.committed.append]
+        room = OrderRoom((), self.listeners)
         self.folding = Folding(self.database, CONTEXT, CONTEXT, HANDLERS, room)
         self.price_folding = Folding(self.database, CONTEXT, f"{CONTEXT}.prices", PRODUCT_HANDLERS, ProductRoom())
         self._threads = ThreadPoolExecutor(8)
