@@ -8,10 +8,11 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from chassis import clock, ids, tracing
+from chassis import audit, clock, ids, tracing
 from chassis.database import Database
 from chassis.errors import Refusal, Unavailable
 from chassis.failpoints import failpoint
+from chassis.logs import get_logger
 from order_service.commands import IMPORT, PlaceOrder, Placing
 from order_service.domain import Line, Wanted
 from order_service.imports import repository
@@ -33,6 +34,10 @@ from order_service.imports.domain import (
 )
 from order_service.imports.ports import FileReader, Products
 from order_service.imports.repository import FoundImport
+
+_ACTOR: Final = "operator"
+
+log = get_logger(__name__)
 
 STAGE_ROWS: Final = 10_000
 """Rows of a transaction that stages: short ones, for a long one would hold up every reader of committed rows."""
@@ -87,6 +92,7 @@ def _finish_staging(connection: Connection, import_id: str) -> None:
     found = repository.find(connection, import_id, lock=True)
     if found.status is ImportStatus.STAGING:
         repository.move(connection, import_id, ImportStatus.CHECKING)
+        _note(connection, "import_orders", found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +230,8 @@ def settle(database: Database, import_id: str) -> bool:
     """Count what has ended; with the last one the import is done. False when there is nothing more to do yet."""
     has_ended = database.write(lambda connection: _settle(connection, import_id))
     failpoint("orders.imports.after_settle")
+    if has_ended:
+        log.info("import done", import_id=import_id)
     return has_ended
 
 
@@ -248,6 +256,7 @@ def cancel_import(connection: Connection, import_id: str) -> None:
             repository.move(connection, import_id, ImportStatus.CANCELLED)
         case status:
             raise ImportNotCancellable(f"import {import_id} is {status}: there is nothing left to cancel")
+    _note(connection, "cancel_import", found)
 
 
 def resume_import(connection: Connection, import_id: str) -> None:
@@ -258,8 +267,14 @@ def resume_import(connection: Connection, import_id: str) -> None:
             raise ImportNotResumable(f"import {import_id} was cancelled too long ago; import the file again")
         case ImportStatus.CANCELLED:
             repository.move(connection, import_id, ImportStatus.CHECKING)
+            _note(connection, "resume_import", found)
         case ImportStatus.REFUSED | ImportStatus.STAGING:
             raise ImportNotResumable(f"import {import_id} is {found.status}: its file is not whole; import it again")
+
+
+def _note(connection: Connection, action: str, found: FoundImport) -> None:
+    details = {"source": found.source, "dry_run": found.dry_run}
+    audit.note(connection, actor=_ACTOR, action=action, subject=found.id, details=details)
 
 
 def tidy(database: Database) -> None:

@@ -24,6 +24,8 @@ MAX_TEXT: Final = 255
 MAX_CODE: Final = 64
 """Characters of a SKU and of an invoice number."""
 
+_MAX_NUMBER: Final = 50
+"""Characters of a quantity, a price or a date: more than any that can be read has."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _QUANTITY = re.compile(r"-?0*[0-9]{1,18}")
 _PRICE = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,12}))?")
@@ -118,9 +120,10 @@ def read_row(line: int, cells: list[str], currency: str) -> StagedRow:
     if not (all(map(str.isprintable, cells)) and all(map(str.isascii, cells))):
         cells = [_normal(column, cell, reasons) for column, cell in zip(COLUMNS, cells, strict=True)]
     invoice, sku, name, quantity, date, price, customer, country = map(str.strip, cells)
-    pieces, quantity_reason = read_quantity(quantity)
-    minor, price_reason = read_price(price, exponent(currency))
-    placed_at, date_reason = read_date(date)
+    # Cut, for what is read is remembered, and a cell may be as long as the file.
+    pieces, quantity_reason = read_quantity(quantity[:_MAX_NUMBER])
+    minor, price_reason = read_price(price[:_MAX_NUMBER], exponent(currency))
+    placed_at, date_reason = read_date(date[:_MAX_NUMBER])
     if quantity_reason or price_reason or date_reason or reasons or not (invoice and sku and customer):
         reasons += (_missing("InvoiceNo", invoice), _missing("StockCode", sku), quantity_reason, date_reason)
         reasons += (price_reason, _missing("CustomerID", customer))

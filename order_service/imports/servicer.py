@@ -13,12 +13,15 @@ from chassis import clock
 from chassis.database import Database
 from chassis.errors import Overloaded, ValidationFailed
 from chassis.interceptor import Context
+from chassis.logs import get_logger
 from chassis.server import mark_accepted
 from order_service.imports import commands, queries, wire
 from order_service.imports.domain import ImportSpec, UploadBrokeOff
 from order_service.imports.ports import FileReader
 from protos.orders.v1 import imports_pb2 as pb
 from protos.orders.v1 import imports_pb2_grpc as grpc_pb
+
+log = get_logger(__name__)
 
 UPLOADS: Final = 4
 """Files taken at once; each has a thread."""
@@ -109,6 +112,7 @@ class ImportServicer(grpc_pb.ImportServiceServicer):
         taking = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
         taking.add_done_callback(self._taken)
         import_id = await taking
+        log.info("file taken", import_id=import_id, source=spec.source, dry_run=spec.dry_run)
         mark_accepted(context)
         self._wake()
         return await self._shown(import_id)

@@ -290,6 +290,10 @@ def test_a_cancelled_import_places_no_more_and_can_be_resumed_without_its_file(
     for _ in range(2):
         throttled.database.write(lambda c: commands.resume_import(c, import_id))
     assert throttled.finish(import_id).orders_by_status == {"COMPLETED": 50}
+    acts = throttled.database.read(lambda c: rows_of(c, "SELECT action, subject FROM audit ORDER BY id"))
+    assert [tuple(act) for act in acts] == [
+        (action, import_id) for action in ("import_orders", "cancel_import", "resume_import")
+    ]
 
 
 def test_an_import_cancelled_while_it_is_checked_can_be_resumed(

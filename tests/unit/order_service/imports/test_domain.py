@@ -221,3 +221,14 @@ def test_a_product_that_cannot_be_ordered_rejects_its_row_by_name_and_the_others
 @given(st.text(max_size=12), st.text(max_size=12), st.text(max_size=12), st.text(max_size=12))
 def test_different_identities_have_different_keys(source: str, invoice: str, other: str, number: str) -> None:
     assert (identity_key(source, invoice) == identity_key(other, number)) == ((source, invoice) == (other, number))
+
+
+def test_cells_as_long_as_a_file_are_not_remembered() -> None:
+    before = [reader.cache_info().currsize for reader in (read_quantity, read_price)]
+    for place in range(3):
+        row = read_row(
+            2, [*GOOD[:3], f"{place}" + "7" * 100_000, GOOD[4], "1" * 100_000 + f".{place}", *GOOD[6:]], "GBP"
+        )
+        assert row.reason == "Quantity is not a whole number; UnitPrice is not a decimal number"
+    after = [reader.cache_info().currsize for reader in (read_quantity, read_price)]
+    assert after[1] - before[1] <= 1
