@@ -21,6 +21,9 @@ log = get_logger(__name__)
 BATCH_BYTES = 2 << 20
 """What the bodies of a batch may come to, so that it stays below what a gRPC server takes in one message."""
 
+WAITING_BYTES = 64 << 20
+"""What the bodies of all waiting requests may come to; more requests are refused."""
+
 
 @dataclass(slots=True, eq=False)
 class Entry:
@@ -56,6 +59,7 @@ class Batches:
         self._bounds = bounds
         self._queue: deque[Entry] = deque()
         self._waiting = 0
+        self._waiting_bytes = 0
         self._being_stored = 0
         self._is_woken = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -67,7 +71,7 @@ class Batches:
 
         Raises Problem when too many wait, and AioRpcError. A caller that goes away cancels nothing.
         """
-        if self._waiting >= self._bounds.waiting:
+        if self._waiting >= self._bounds.waiting or self._waiting_bytes + size > WAITING_BYTES:
             raise overloaded("More requests are waiting than will be answered in time.")
         entry = Entry(fields, size, self._loop.create_future(), seconds)
         self._queue.append(entry)
@@ -76,10 +80,12 @@ class Batches:
             self._is_woken = True
             self._loop.call_soon(self._send)
         self._waiting += 1
+        self._waiting_bytes += size
         try:
             return await entry.answer
         finally:
             self._waiting -= 1
+            self._waiting_bytes -= size
 
     def _send(self) -> None:
         self._is_woken = False

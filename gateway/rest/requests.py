@@ -103,6 +103,11 @@ class Request:
                 yield piece
 
     @property
+    def body_bytes(self) -> int:
+        """How much of the body was read."""
+        return self._taken
+
+    @property
     def has_unread_body(self) -> bool:
         """Whether there is a body that was not read to its end."""
         return not self._body_was_read

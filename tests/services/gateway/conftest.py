@@ -12,8 +12,8 @@ import pytest
 import uvicorn
 
 from chassis.settings import GRPC_PORTS
-from gateway.__main__ import listen, server_config
 from gateway.rest.protocol import Protocol
+from gateway.rest.server import listen, server_config
 from gateway.settings import GatewaySettings
 from tests.services.gateway.services import FakeService
 from tests.waiting import until

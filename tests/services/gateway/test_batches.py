@@ -75,6 +75,18 @@ def test_beyond_the_bound_orders_are_refused_at_once(stage: Stage, at_once: AtOn
     assert refused[0].result().json()["error_code"] == "unavailable"
 
 
+def test_large_orders_travel_in_batches_that_a_service_can_take(stage: Stage, place: Place) -> None:
+    gate = Gate(stage)
+    notes = {f"note-{index}": "x" * 20_000 for index in range(40)}
+    with ThreadPoolExecutor(20) as pool:
+        answers = [pool.submit(place, idempotency_key=f"k-{index}", metadata=notes) for index in range(20)]
+        assert until(lambda: waiting() == 20)
+        gate.open()
+
+        assert {answer.result().status_code for answer in answers} == {201}
+    assert max(batch.ByteSize() for batch in stage.orders.asked) < 4_000_000
+
+
 def test_a_stored_order_whose_stream_breaks_is_answered_with_what_is_known(stage: Stage, place: Place) -> None:
     async def store_and_break(request: Any, context: Any) -> AsyncIterator[Any]:
         yield answered(stored(0))

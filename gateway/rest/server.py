@@ -1,0 +1,37 @@
+"""The HTTP server around the application."""
+
+import socket
+from typing import Final
+
+import uvicorn
+
+from gateway.rest.application import Gateway
+from gateway.rest.protocol import Protocol
+from gateway.settings import GatewaySettings
+
+_BACKLOG: Final = 2048
+_KEEP_ALIVE_SECONDS: Final = 65
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The port of REST, taken. Raises OSError when somebody else has it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+
+
+def server_config(settings: GatewaySettings) -> uvicorn.Config:
+    """How uvicorn serves: its own C parts, our logs, requests under way finished before it stops."""
+    return uvicorn.Config(
+        Gateway(settings),
+        backlog=_BACKLOG,
+        loop="uvloop",
+        http=Protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(settings.drain_seconds) or None,
+    )
