@@ -25,6 +25,7 @@ L = TypeVar("L")
 _POLL_RECORDS: Final = 500
 _POLL_MS: Final = 1_000
 _COMMIT_SECONDS: Final = 1.0
+_PACE_SECONDS: Final = 0.005
 _MEASURE_SECONDS: Final = 10.0
 
 log = get_logger(__name__)
@@ -130,8 +131,14 @@ class Folding(Generic[L]):
         except Exception as error:  # an edge: whatever a fact ran into, it must not hold up its neighbours
             if is_worth_another_try(error) or isinstance(error, DatabaseAway):
                 raise
-            self._halve(records, error)
+            failure = error
+        else:
+            self._note_applied(records, loaded, fates, started)
             return
+        # Outside of the handler: else each halving would add its traceback to the next one's.
+        self._halve(records, failure)
+
+    def _note_applied(self, records: Sequence[_Record], loaded: L | None, fates: Counter[str], started: float) -> None:
         failpoint(f"{self._failpoint}.after_commit")
         if loaded is not None:
             self._room.committed(loaded)
@@ -300,6 +307,7 @@ class Consumer(Generic[L]):
         self._stopping = threading.Event()
         self._committed_at = 0.0
         self._has_uncommitted = False
+        self._pace = clock.Pace(_PACE_SECONDS, self._stopping.wait)
         self._measured_at = clock.monotonic()
         self._kafka: KafkaConsumer | None = None
         self._thread = threading.Thread(target=self._run, name=f"{group}-consumer", daemon=True)
@@ -355,6 +363,7 @@ class Consumer(Generic[L]):
         return self._kafka
 
     def _poll(self, kafka: KafkaConsumer) -> None:
+        self._pace.begin()
         polled = kafka.poll(timeout_ms=_POLL_MS)
         records = [
             self.folding.decode(at.topic, at.partition, record.offset, record.key, record.value)
@@ -384,7 +393,9 @@ class Consumer(Generic[L]):
                     raise
                 log.warning("the batch waits", consumer=self._group, size=len(records), error=str(error))
                 kafka.pause(*kafka.assignment())
-                kafka.poll(timeout_ms=500)
+                if kafka.poll(timeout_ms=500):
+                    # Partitions came to us in between, and were not paused: what they brought is not applied.
+                    raise KafkaError("the group was rebalanced while a batch waited") from error
         kafka.resume(*kafka.paused())
 
     def _commit(self, kafka: KafkaConsumer) -> None:

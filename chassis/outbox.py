@@ -19,6 +19,7 @@ _ROUND: Final = 500
 _LEASE_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 1.0
 _STANDBY_SECONDS: Final = 2.0
+_PACE_SECONDS: Final = 0.005
 _MEASURE_SECONDS: Final = 5.0
 
 log = get_logger(__name__)
@@ -61,6 +62,7 @@ class Relay:
         self._thread = threading.Thread(target=self._run, name=f"{context}-relay", daemon=True)
         self._producer: Producer | None = None
         self._answered: list[int] = []
+        self._pace = clock.Pace(_PACE_SECONDS, self._stopping.wait)
         self._measured_at = 0.0
         self.backlog = 0
 
@@ -100,6 +102,7 @@ class Relay:
 
     def _round(self) -> int | None:
         """Relay one round; how many records were sent, or None when another instance leads."""
+        self._pace.begin()
         rows = self._database.write(self._claim)
         self._answered = []
         if rows is None:
