@@ -52,8 +52,9 @@ def leave_alone(stack: Stack) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    settings = "Moved by PORT_OFFSET and STATE_DIR; DATABASE_URL, KAFKA_BOOTSTRAP_SERVERS and REDIS_URL replace parts."
-    top = argparse.ArgumentParser("python -m deploy.local", description=__doc__, epilog=settings)
+    told = "The whole system on this machine, without containers."
+    settings = "PORT_OFFSET and STATE_DIR move it; DATABASE_URL, KAFKA_BOOTSTRAP_SERVERS and REDIS_URL replace parts."
+    top = argparse.ArgumentParser("python -m deploy.local", description=told, epilog=settings)
     verbs = top.add_subparsers(dest="verb", required=True, metavar="run|start|stop|status|logs|clean")
     run = verbs.add_parser("run", help="everything in the foreground, with a month of orders on first start")
     run.add_argument("--orders", metavar="FILE", help="load these orders instead of the sample month (also: ORDERS)")

@@ -2,9 +2,13 @@
 
 import fcntl
 import os
+from functools import partial
 from pathlib import Path
 
 from deploy.local.refusals import AlreadyRunning
+from deploy.local.waiting import wait_until
+
+LOOK_SECONDS = 0.3  # somebody who only asks who holds it may be in the way that long
 
 
 class SoleOwner:
@@ -15,15 +19,14 @@ class SoleOwner:
         self._descriptor: int | None = None
 
     def take(self) -> None:
+        """Raises AlreadyRunning when another holds it."""
         descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not wait_until(partial(gets_lock, descriptor, fcntl.LOCK_EX), LOOK_SECONDS):
             os.close(descriptor)
             raise AlreadyRunning(
                 f"A stack runs already on {self._file.parent}: `make status` shows it, `make stop` ends it."
                 " Another one beside it needs its own STATE_DIR and PORT_OFFSET."
-            ) from None
+            )
         self._descriptor = descriptor
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
@@ -37,9 +40,14 @@ class SoleOwner:
         """The process that runs a stack here."""
         if not self._file.exists():
             return None
-        try:
-            self.take()
-        except AlreadyRunning:
-            return int(self._file.read_text() or 0) or None
-        self.release()
-        return None
+        with self._file.open() as lock:
+            return None if gets_lock(lock.fileno(), fcntl.LOCK_SH) else int(lock.read() or 0) or None
+
+
+def gets_lock(descriptor: int, kind: int) -> bool:
+    """Whether this lock could be had; it is held until the descriptor is closed."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
