@@ -33,31 +33,41 @@ def order_to_proto(shown: Shown) -> pb.Order:
         payment_method=terms.payment_method,
         external_ref=terms.external_ref,
         metadata=terms.metadata,
+        placed_at=_timestamp(terms.placed_at),
+        created_at=_timestamp(terms.created_at),
     )
-    message.placed_at.FromDatetime(terms.placed_at)
-    message.created_at.FromDatetime(terms.created_at)
-    update_order(message, shown.standing)
+    message.MergeFrom(_standing_to_proto(shown.standing, terms.currency))
     return message
 
 
 def update_order(message: pb.Order, standing: Standing) -> None:
     """Write into a message where its order stands now."""
-    message.id = standing.id
-    message.status = _STATUSES[standing.status]
-    message.payment_status = _PAYMENT_STATUSES[standing.payment_status]
-    message.refunded_amount = _amount(standing.refunded_minor, message.currency)
-    message.version = standing.version
-    message.updated_at.FromDatetime(standing.updated_at)
-    for name in ("attention", "failure_code", "failure_message"):
-        if (text := getattr(standing, name)) is not None:
-            setattr(message, name, text)
-        else:
-            message.ClearField(name)
-    for name in ("reserved_until", "next_try_at", "completed_at", "cancelled_at"):
-        if (at := getattr(standing, name)) is not None:
-            getattr(message, name).FromDatetime(at)
-        else:
-            message.ClearField(name)
+    for name in _MAY_BE_ABSENT:
+        message.ClearField(name)
+    message.MergeFrom(_standing_to_proto(standing, message.currency))
+
+
+_MAY_BE_ABSENT: Final = (
+    "reserved_until", "attention", "next_try_at", "failure_code", "failure_message", "completed_at", "cancelled_at",
+)  # fmt: skip
+
+
+def _standing_to_proto(standing: Standing, currency: str) -> pb.Order:
+    return pb.Order(
+        id=standing.id,
+        status=_STATUSES[standing.status],
+        payment_status=_PAYMENT_STATUSES[standing.payment_status],
+        refunded_amount=_amount(standing.refunded_minor, currency),
+        version=standing.version,
+        updated_at=_timestamp(standing.updated_at),
+        reserved_until=_timestamp(standing.reserved_until),
+        attention=standing.attention,
+        next_try_at=_timestamp(standing.next_try_at),
+        failure_code=standing.failure_code,
+        failure_message=standing.failure_message,
+        completed_at=_timestamp(standing.completed_at),
+        cancelled_at=_timestamp(standing.cancelled_at),
+    )
 
 
 def _item(line: Mapping[str, Any], currency: str) -> pb.OrderItem:
@@ -100,7 +110,11 @@ def status_name(number: int) -> str | None:
     return _STATUS_NAMES[number] if number else None
 
 
-def _timestamp(instant: datetime) -> Timestamp:
+@lru_cache(maxsize=256)
+def _timestamp(instant: datetime | None) -> Timestamp | None:
+    """Kept for a while, as the orders of a batch share theirs; nobody changes what this returns."""
+    if instant is None:
+        return None
     stamp = Timestamp()
     stamp.FromDatetime(instant)
     return stamp
