@@ -1,5 +1,6 @@
 """Lists as Postgres arrays, written by orjson: psycopg's own way costs more than the rows that the lists carry."""
 
+from binascii import b2a_hex
 from typing import Any
 
 import orjson
@@ -15,6 +16,8 @@ class ArrayDumper(Dumper):
 
     def dump(self, obj: list[Any]) -> bytes:
         """The array literal of a list."""
+        if obj and isinstance(obj[0], bytes) and None not in obj:
+            return b'{"\\\\x' + b'","\\\\x'.join(map(b2a_hex, obj)) + b'"}'
         if not obj or not isinstance(obj[0], list | tuple | dict):
             text = orjson.dumps(obj, default=_as_text)
             # JSON and array literals escape `"` and `\` alike, but control characters in different ways.
