@@ -28,7 +28,7 @@ check: dev-environment  ## format, lint, types, arrows between packages, unit te
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q tests/architecture tests/unit
+	@$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 tests/architecture tests/unit
 
 test: check  ## check, then the services against real Postgres, Kafka and Valkey, then the whole system
 	@$(BIN)/python -m pytest -q tests/services tests/end_to_end
