@@ -75,8 +75,14 @@ class Shown(NamedTuple):
     terms: Terms
 
 
+_LETTERS: Final = "FROM dead_letters WHERE dead_letters.key = CAST(orders.id AS text)"
+_PARKED: Final = {
+    # A fact about the order that waits in vain is the last thing that it needs attention for.
+    "attention": f"COALESCE(attention, (SELECT min('parked') {_LETTERS})) AS attention",
+    "next_try_at": f"COALESCE(orders.next_try_at, (SELECT min(dead_letters.next_try_at) {_LETTERS})) AS next_try_at",
+}
 STANDING_COLUMNS: Final = ", ".join(Standing._fields)
-SHOWN_COLUMNS: Final = ", ".join(Standing._fields + Terms._fields)
+SHOWN_COLUMNS: Final = ", ".join(_PARKED.get(name, name) for name in Standing._fields + Terms._fields)
 
 
 def shown_of(row: Row[Any]) -> Shown:

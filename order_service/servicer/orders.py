@@ -86,7 +86,7 @@ class OrderServicer(OrderServiceServicer):
         """A page of orders, newest first."""
         size = request.page_size if request.HasField("page_size") else PAGE_SIZE
         filters = Filters(
-            customer_id=request.customer_id.strip(),
+            customer_id=wire.normal(request.customer_id),
             status=wire.status_name(request.status),
             placed_after=_instant(request, "placed_after"),
             placed_before=_instant(request, "placed_before"),
@@ -99,7 +99,7 @@ class OrderServicer(OrderServiceServicer):
 
     async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.Order:
         """Asks for an order's end; accepted, not done, while something must still be undone."""
-        command = CancelOrder(request.order_id.lower(), request.reason.strip(), traceparent=tracing.current.get())
+        command = CancelOrder(request.order_id.lower(), wire.normal(request.reason), traceparent=tracing.current.get())
         shown: Shown = await self._writer.submit(command)
         if shown.standing.status == Status.CANCELLING:
             mark_accepted(context)

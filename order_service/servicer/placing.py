@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from chassis import clock, ids
 from chassis.batcher import Writer
@@ -21,6 +21,9 @@ from order_service.ports import Catalogue
 from order_service.tables import CONTEXT, Standing
 from order_service.wire import Asked
 from protos.orders.v1 import orders_pb2 as pb
+
+_MARGIN_SECONDS: Final = 0.1
+"""Who is answered at the very end of his patience is not answered."""
 
 log = get_logger(__name__)
 
@@ -76,7 +79,7 @@ class PlacingDesk:
         `patience` are the seconds that its caller has; `beside` counts the entries of its batch that will wait as well.
         """
         asked = wire.decode(request, self._currency)
-        seconds = asked.wait_seconds if patience is None else min(asked.wait_seconds, patience)
+        seconds = asked.wait_seconds if patience is None else min(asked.wait_seconds, patience - _MARGIN_SECONDS)
         if seconds <= 0:
             return Entry(index, _command(asked, traceparent), wait_until=0.0)
         self._waiters.admit(beside + 1)

@@ -1,6 +1,6 @@
 """Orders between the domain and protobuf, and nowhere else."""
 
-from order_service.wire.asked import Asked, decode
+from order_service.wire.asked import Asked, decode, normal
 from order_service.wire.heard import failure_of, instant, missing_goods_of, product_of, shortages_of
 from order_service.wire.shown import insufficient_stock, order_to_proto, status_name, step_to_proto, update_order
 from order_service.wire.told import order_placed, outgoing_of
@@ -12,6 +12,7 @@ __all__ = [
     "instant",
     "insufficient_stock",
     "missing_goods_of",
+    "normal",
     "order_placed",
     "order_to_proto",
     "outgoing_of",

@@ -14,7 +14,9 @@ from order_service.domain import StockPolicy, Wanted
 from protos.orders.v1 import orders_pb2 as pb
 
 DEFAULT_WAIT_MS: Final = 2_000
+_LONGEST_SKU: Final = 64
 _BLANK: Final = ["must not be blank"]
+_LONG: Final = [f"must be at most {_LONGEST_SKU} characters in normal form (NFC)"]
 
 
 class Asked(NamedTuple):
@@ -39,17 +41,17 @@ def decode(request: pb.CreateOrderRequest, currency: str) -> Asked:
     Rule (protocols: placing): shape comes first, before key and catalogue.
     """
     validate(request)
-    wanted = [Wanted(_normal(item.sku), item.quantity) for item in request.items]
-    customer_id, key = _normal(request.customer_id), _normal(request.idempotency_key)
-    _refuse_blanks(customer_id, key, wanted)
+    wanted = [Wanted(normal(item.sku), item.quantity) for item in request.items]
+    customer_id, key = normal(request.customer_id), normal(request.idempotency_key)
+    _require_names(customer_id, key, wanted)
     return Asked(
         customer_id=customer_id,
         idempotency_key=key,
         wanted=wanted,
         stock_policy=StockPolicy.BACKORDER if _may_wait(request) else StockPolicy.REJECT,
-        payment_method=_normal(request.payment_method),
+        payment_method=normal(request.payment_method),
         expected_minor=_expected(request, currency),
-        external_ref=_normal(request.external_ref) if request.HasField("external_ref") else None,
+        external_ref=normal(request.external_ref) if request.HasField("external_ref") else None,
         metadata=_notes(request),
         currency=request.currency,
         fingerprint=_fingerprint(request, wanted),
@@ -57,17 +59,18 @@ def decode(request: pb.CreateOrderRequest, currency: str) -> Asked:
     )
 
 
-def _normal(text: str) -> str:
+def normal(text: str) -> str:
     """Trimmed and NFC-normalised; its case is kept."""
     text = text.strip()
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def _refuse_blanks(customer_id: str, key: str, wanted: Sequence[Wanted]) -> None:
-    if customer_id and key and all(line.sku for line in wanted):
+def _require_names(customer_id: str, key: str, wanted: Sequence[Wanted]) -> None:
+    if customer_id and key and all(0 < len(line.sku) <= _LONGEST_SKU for line in wanted):
         return
     fields = {name: _BLANK for name, text in (("customer_id", customer_id), ("idempotency_key", key)) if not text}
     fields |= {f"items[{place}].sku": _BLANK for place, line in enumerate(wanted) if not line.sku}
+    fields |= {f"items[{place}].sku": _LONG for place, line in enumerate(wanted) if len(line.sku) > _LONGEST_SKU}
     raise ValidationFailed("the request is not valid", fields=fields)
 
 
@@ -85,7 +88,7 @@ def _expected(request: pb.CreateOrderRequest, currency: str) -> int | None:
 
 
 def _notes(request: pb.CreateOrderRequest) -> dict[str, str] | None:
-    return {_normal(name): _normal(note) for name, note in request.metadata.items()} or None
+    return {normal(name): normal(note) for name, note in request.metadata.items()} or None
 
 
 def _fingerprint(request: pb.CreateOrderRequest, wanted: Sequence[Wanted]) -> bytes:
@@ -94,8 +97,8 @@ def _fingerprint(request: pb.CreateOrderRequest, wanted: Sequence[Wanted]) -> by
     It is stored, so its form must outlast releases: what is added to requests may change it only where it is given.
     """
     sent: list[Any] = [
-        [(line.sku, line.quantity) for line in wanted], _may_wait(request), _normal(request.payment_method),
-        request.currency, request.expected_total, _normal(request.external_ref),
+        [(line.sku, line.quantity) for line in wanted], _may_wait(request), normal(request.payment_method),
+        request.currency, request.expected_total, normal(request.external_ref),
     ]  # fmt: skip
     if request.metadata:
         sent.append(sorted((_notes(request) or {}).items()))

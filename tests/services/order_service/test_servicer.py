@@ -125,6 +125,20 @@ def test_an_order_is_shown_as_it_stands(shop: Shop) -> None:
     serve(shop, scenario)
 
 
+def test_an_order_with_a_fact_that_waits_in_vain_says_so(shop: Shop) -> None:
+    async def scenario(counter: Counter) -> None:
+        order_id = (await counter.place()).id
+        await counter.aside(shop.hear, captured(order_id))
+        shown = await counter.orders.GetOrder(pb.GetOrderRequest(order_id=order_id))
+        assert (shown.attention, shown.HasField("next_try_at")) == ("parked", True)
+        await counter.aside(shop.hear, reserved(order_id))
+        await counter.aside(shop.folding.retry, "payments.events", order_id)
+        shown = await counter.orders.GetOrder(pb.GetOrderRequest(order_id=order_id))
+        assert (shown.HasField("attention"), shown.status) == (False, pb.ORDER_STATUS_COMPLETED)
+
+    serve(shop, scenario)
+
+
 def test_a_cancel_is_accepted_until_everything_is_undone(shop: Shop) -> None:
     async def scenario(counter: Counter) -> None:
         order_id = (await counter.place()).id

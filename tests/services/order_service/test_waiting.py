@@ -1,9 +1,13 @@
 """Who waits for a decision: woken by whoever folds the facts, told once, and never in vain."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 from chassis import clock
+from chassis.redis import Feed
+from deploy.local import Infrastructure
+from order_service.feed import Announcer
 from protos.orders.v1 import orders_pb2 as pb
 from tests.services.order_service.counter import (
     Counter,
@@ -196,8 +200,18 @@ def test_each_entry_of_a_batch_is_stored_first_and_then_decided_on_its_own(shop:
 
 def test_a_wait_is_no_longer_than_the_callers_patience(shop: Shop) -> None:
     async def scenario(counter: Counter) -> None:
-        messages = await counter.batch(a_request(wait_ms=30_000), deadline_ms=60)
+        messages = await counter.batch(a_request(wait_ms=30_000), deadline_ms=200)
         assert [result.order.status for result in _final(messages)] == [pb.ORDER_STATUS_PENDING]
+
+    serve(shop, scenario)
+
+
+def test_who_has_a_deadline_is_answered_before_it_is_over(shop: Shop) -> None:
+    """Told at the very end, the client would hear of a deadline instead of its order."""
+
+    async def scenario(counter: Counter) -> None:
+        order = await counter.orders.CreateOrder(a_request(wait_ms=30_000), timeout=1.0)
+        assert order.status == pb.ORDER_STATUS_PENDING
 
     serve(shop, scenario)
 
@@ -244,3 +258,29 @@ def test_nobody_is_left_behind_when_the_wait_is_over(shop: Shop) -> None:
         assert counter.waiters.waiting == 0
 
     serve(shop, scenario)
+
+
+def test_processes_say_look_to_each_other_and_not_to_themselves(infrastructure: Infrastructure) -> None:
+    async def scenario() -> None:
+        heard: dict[str, asyncio.Event] = {"here": asyncio.Event(), "there": asyncio.Event()}
+        feeds = [Feed(infrastructure.redis_url) for _ in heard]
+        here, there = (Announcer(feed, heard[name].set) for feed, name in zip(feeds, heard, strict=True))
+        await here.start()
+        await there.start()
+        while not heard["there"].is_set():
+            await asyncio.to_thread(here.announce)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(heard["there"].wait(), 0.05)
+        await here.stop()
+        await there.stop()
+        assert not heard["here"].is_set()
+        for feed in feeds:
+            feed.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
+def test_facts_are_folded_all_the_same_when_redis_is_away() -> None:
+    announcer = Announcer(Feed("redis://127.0.0.1:1/0"), lambda: None)
+    announcer.announce()
+    announcer.announce()

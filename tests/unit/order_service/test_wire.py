@@ -58,6 +58,7 @@ def test_texts_are_trimmed_and_normalised_and_keep_their_case() -> None:
         ({"items": [("A", 1_000_001)]}, "items[0].quantity"),
         ({"items": [("A", 1), (" ", 1)]}, "items[1].sku"),
         ({"items": [("A" * 65, 1)]}, "items[0].sku"),
+        ({"items": [("\u0958" * 64, 1)]}, "items[0].sku"),
         ({"expected_total": "1e3"}, "expected_total"),
         ({"expected_total": "5.101"}, "expected_total"),
         ({"currency": "pounds"}, "currency"),
