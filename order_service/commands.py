@@ -252,7 +252,6 @@ def expire_orders(connection: Connection, order_ids: Sequence[str]) -> int:
         order.actor, order.traceparent = TIME, tracing.from_headers(None, traces.get(order.id))
         order.ask_to_expire()
     repository.save(connection, loaded)
-    failpoint("orders.expire.after_tell")
     repository.note_asked(connection, [order.id for order in expiring])
     failpoint("orders.expire.before_commit")
     return len(expiring)

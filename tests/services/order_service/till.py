@@ -1,0 +1,26 @@
+"""Does one thing with an order, in a process that may die at any step: `… URL place|hear|cancel|expire ORDER_OR_KEY`.
+
+What it hears comes on standard input, as Kafka keeps it.
+"""
+
+import sys
+
+from order_service.jobs import Expiry
+from tests.services.order_service.shop import Shop, a_command
+
+
+def main(url: str, what: str, name: str) -> None:
+    shop = Shop(url)
+    if what == "place":
+        shop.ask(a_command(name, ("A", 2)))
+    elif what == "hear":
+        topic, _, value = sys.stdin.buffer.read().partition(b"\n")
+        shop.deliver((topic.decode(), name, value))
+    elif what == "cancel":
+        shop.cancel(name)
+    else:
+        Expiry(shop.database, lambda: None).expire_overdue()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
