@@ -27,7 +27,7 @@ def _returned(database: Database, values: list[Any], kind: str) -> list[Any]:
         ("float8", [0.1, None, -1.5]),
         ("boolean", [True, None, False]),
         ("timestamptz", [_MOMENT, None]),
-        ("bytea", [b"\x00\xff\"\\", None, b""]),
+        ("bytea", [b'\x00\xff"\\', None, b""]),
     ],
 )
 def test_a_list_comes_back_as_it_went_in(database: Database, kind: str, values: list[Any]) -> None:
