@@ -146,7 +146,7 @@ def _check(connection: Connection, import_id: str, some: _Range, active: Mapping
         orders=len(verdicts.accepted),
         known=sum(accepted.invoice in known for accepted in verdicts.accepted),
         rejected=len(verdicts.rejected),
-        rejected_rows=repository.add_rejects(connection, import_id, verdicts.rejected, verdicts.row_reasons),
+        rejected_rows=repository.add_rejects(connection, found, some.up_to, verdicts.rejected, verdicts.row_reasons),
     )  # fmt: skip
 
 
