@@ -26,7 +26,7 @@ class OrderSettings(ServiceSettings):
         description="the largest file that is imported, unpacked",
     )  # fmt: skip
     import_in_flight: int = Field(
-        default=1_000, ge=1, le=100_000, json_schema_extra=unit("orders"),
+        default=300, ge=1, le=100_000, json_schema_extra=unit("orders"),
         description="orders of an import that may be unfinished at once",
     )  # fmt: skip
 
