@@ -38,7 +38,7 @@ def _serve(app: App, placing: Placing, catalogue: InventoryCatalogue, waiters: W
     reader = order_reader(app.database, CONTEXT)
     app.add_batcher(reader)
     desk = PlacingDesk(app.database, writer, catalogue, waiters, metrics, placing.currency)
-    app.add_servicer(add_OrderServiceServicer_to_server, OrderServicer(app.database, desk, writer, reader))
+    app.add_servicer(add_OrderServiceServicer_to_server, OrderServicer(app.database, desk, writer, reader, metrics))
     app.add_servicer(add_ReportServiceServicer_to_server, ReportServicer(app.database, placing.currency))
 
 

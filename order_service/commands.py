@@ -84,6 +84,13 @@ class CancelOrder(NamedTuple):
     traceparent: str = ""
 
 
+class Cancelled(NamedTuple):
+    """The order after a cancel, and whether it was this cancel that moved it."""
+
+    shown: Shown
+    has_moved: bool
+
+
 @dataclass(slots=True)
 class Backlog:
     """Whether the outbox has room (promise P11); looked at once a second, and counted only when it may be full."""
@@ -218,26 +225,30 @@ def _reused(command: PlaceOrder) -> IdempotencyKeyReused:
     )
 
 
-def cancel_orders(connection: Connection, commands: Sequence[CancelOrder]) -> list[Shown | Refusal]:
+def cancel_orders(connection: Connection, commands: Sequence[CancelOrder]) -> list[Cancelled | Refusal]:
     """Cancel what can be cancelled; a client's command that loses answers with what now is."""
     loaded = repository.load(connection, sorted({command.order_id for command in commands}))
-    refused: dict[int, Refusal] = {}
-    for place, command in enumerate(commands):
-        try:
-            _cancel(loaded.orders.get(command.order_id), command)
-        except Refusal as refusal:  # kept for its own caller: the others of the batch go on
-            refused[place] = refusal
+    judged = [_cancel(loaded.orders.get(command.order_id), command) for command in commands]
     repository.save(connection, loaded)
     failpoint("orders.cancel.before_commit")
     shown = queries.get_orders(connection, list(loaded.orders))
-    return [refused.get(place) or shown[command.order_id] for place, command in enumerate(commands)]
+    return [
+        judgement if isinstance(judgement, Refusal) else Cancelled(shown[command.order_id], judgement)
+        for command, judgement in zip(commands, judged, strict=True)
+    ]
 
 
-def _cancel(order: Order | None, command: CancelOrder) -> None:
+def _cancel(order: Order | None, command: CancelOrder) -> bool | Refusal:
+    """Whether the order has moved, or why it cannot: a refusal is for its own caller, the others go on."""
     if order is None:
-        raise OrderNotFound(f"there is no order {command.order_id}")
+        return OrderNotFound(f"there is no order {command.order_id}")
     order.actor, order.traceparent = command.actor, command.traceparent
-    order.cancel(command.reason)
+    before = order.version
+    try:
+        order.cancel(command.reason)
+    except Refusal as refusal:
+        return refusal
+    return order.version > before
 
 
 def expire_orders(connection: Connection, order_ids: Sequence[str]) -> int:

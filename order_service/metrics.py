@@ -25,6 +25,10 @@ class OrderMetrics:
         self._steps[Status.PENDING].inc(orders)
         self._replayed.inc(replayed)
 
+    def cancelling(self, orders: int) -> None:
+        """Cancels were asked for that moved so many orders."""
+        self._steps[Status.CANCELLING].inc(orders)
+
     def stepped(self, orders: Iterable[Order]) -> None:
         """Orders took steps."""
         steps = Counter(step.status for order in orders for step in order.steps if step.is_move)

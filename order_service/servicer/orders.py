@@ -15,6 +15,7 @@ from chassis.server import mark_accepted, mark_replayed
 from order_service import queries, wire
 from order_service.commands import CancelOrder
 from order_service.domain import OrderNotFound, Status
+from order_service.metrics import OrderMetrics
 from order_service.queries import Filters
 from order_service.servicer.placing import Answer, Entry, PlacingDesk, refusal_to_proto, result_to_proto
 from order_service.tables import Shown
@@ -27,8 +28,16 @@ PAGE_SIZE: Final = 15
 class OrderServicer(OrderServiceServicer):
     """Places orders, shows them, and takes the wish for their end."""
 
-    def __init__(self, database: Database, desk: PlacingDesk, writer: Writer, reader: "Batcher[str, Shown]") -> None:
+    def __init__(
+        self,
+        database: Database,
+        desk: PlacingDesk,
+        writer: Writer,
+        reader: "Batcher[str, Shown]",
+        metrics: OrderMetrics,
+    ) -> None:
         self._database = database
+        self._metrics = metrics
         self._desk = desk
         self._writer = writer
         self._reader = reader
@@ -100,7 +109,8 @@ class OrderServicer(OrderServiceServicer):
     async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.Order:
         """Asks for an order's end; accepted, not done, while something must still be undone."""
         command = CancelOrder(request.order_id.lower(), wire.normal(request.reason), traceparent=tracing.current.get())
-        shown: Shown = await self._writer.submit(command)
+        shown, has_moved = await self._writer.submit(command)
+        self._metrics.cancelling(has_moved)
         if shown.standing.status == Status.CANCELLING:
             mark_accepted(context)
         return wire.order_to_proto(shown)

@@ -113,11 +113,13 @@ async def _counter(shop: Shop, look_seconds: float, most: int) -> AsyncIterator[
     shop.listeners.append(waiters.decide)
     functions: dict[type[Any], Any] = {PlaceOrder: shop.placing.place_orders, CancelOrder: cancel_orders}
     writer = Writer(shop.database, functions, lambda: counter.between_commit_and_answer(), context="orders")
-    reader = order_reader(shop.database, "orders")
-    desk = PlacingDesk(shop.database, writer, counter.shelf, waiters, OrderMetrics(), "GBP")
+    reader, metrics = order_reader(shop.database, "orders"), OrderMetrics()
+    desk = PlacingDesk(shop.database, writer, counter.shelf, waiters, metrics, "GBP")
     health = Health("orders", {}, ())
     server = Server("orders", "127.0.0.1:0", health, 100)
-    server.add(orders_pb2_grpc.add_OrderServiceServicer_to_server, OrderServicer(shop.database, desk, writer, reader))
+    server.add(
+        orders_pb2_grpc.add_OrderServiceServicer_to_server, OrderServicer(shop.database, desk, writer, reader, metrics)
+    )
     server.add(reports_pb2_grpc.add_ReportServiceServicer_to_server, ReportServicer(shop.database, "GBP"))
     await server.start()
     await health.started()

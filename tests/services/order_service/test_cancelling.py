@@ -4,8 +4,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from chassis import ids
+from order_service.commands import Cancelled
 from order_service.domain import OrderNotCancellable, OrderNotFound
-from order_service.tables import Shown
 from protos.payments.events.v1.events_pb2 import PaymentVoided
 from tests.services.order_service.saga_facts import captured, closed, declined, released, reserved, short, started
 from tests.services.order_service.shop import Shop
@@ -13,9 +13,9 @@ from tests.waiting import until
 
 
 def _cancelled(shop: Shop, order_id: str) -> str:
-    [shown] = shop.cancel(order_id)
-    assert isinstance(shown, Shown), shown
-    return shown.standing.status
+    [cancelled] = shop.cancel(order_id)
+    assert isinstance(cancelled, Cancelled), cancelled
+    return cancelled.shown.standing.status
 
 
 def test_a_pending_order_is_cancelled_when_its_stock_is_known_to_be_free(shop: Shop) -> None:
@@ -87,7 +87,8 @@ def test_cancelling_again_and_again_answers_the_same_and_tells_nothing_more(shop
 def test_equal_cancels_in_one_batch_are_one(shop: Shop) -> None:
     order_id, other = shop.place(), shop.place()
     results = shop.cancel(order_id, other, order_id)
-    assert [shown.standing.id for shown in results] == [order_id, other, order_id]
+    assert [cancelled.shown.standing.id for cancelled in results] == [order_id, other, order_id]
+    assert [cancelled.has_moved for cancelled in results] == [True, True, False]
     assert shop.told(order_id) == ["OrderPlaced", "OrderCancelling"]
 
 
@@ -98,7 +99,7 @@ def test_what_cannot_be_cancelled_is_refused_without_taking_its_neighbours_down(
     late, cancelled, nobody = shop.cancel(done, open_, stranger)
     assert isinstance(late, OrderNotCancellable)
     assert "COMPLETED" in late.message
-    assert isinstance(cancelled, Shown)
+    assert isinstance(cancelled, Cancelled)
     assert isinstance(nobody, OrderNotFound)
 
 
