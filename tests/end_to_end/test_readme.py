@@ -16,6 +16,8 @@ from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+MONTH = "readme-month.csv"
+"""Named apart: another file of the same name would be another shop's month under the same source."""
 COMMANDS = {"curl": shutil.which("curl"), "grpcurl": shutil.which("grpcurl"), ".venv/bin/orderctl": sys.executable}
 
 
@@ -30,16 +32,17 @@ def here(command: str, stack: Stack) -> str:
     """The same command for a stack that is not at its usual ports."""
     for port, name in (("8080", "rest"), ("50051", "orders")):
         command = command.replace(f"localhost:{port}", stack.place.address(name))
-    return command.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+    return command.replace("month.csv", MONTH).replace(".venv/bin/", f"{Path(sys.executable).parent}/")
 
 
 @pytest.fixture(scope="module")
 def surroundings(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, str]]:
-    """A folder with a month.csv in it whose products are there, and what orderctl needs to find the stack."""
+    """A folder with a month in it whose products are there, and what orderctl needs to find the stack."""
     folder, environment = tmp_path_factory.mktemp("readme"), {**os.environ, **stack.environment}
     orderctl = Path(sys.executable).with_name("orderctl")
-    for words in (["sample", "month.csv", "--orders", "20"], ["catalogue", "from-orders", "month.csv"]):
-        subprocess.run([orderctl, *words], cwd=folder, env=environment, check=True, capture_output=True)
+    for words in (["sample", MONTH, "--orders", "20"], ["catalogue", "from-orders", MONTH]):
+        done = subprocess.run([orderctl, *words], cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
     return folder, environment
 
 
