@@ -2,8 +2,6 @@
 
 from functools import partial
 
-import grpc
-
 from chassis.consumer import Consumer
 from chassis.run import App
 from order_service.adapters.catalogue import InventoryCatalogue
@@ -25,7 +23,8 @@ def build(app: App) -> None:
     """Put the service together."""
     settings: OrderSettings = app.settings
     placing = Placing(settings.currency, settings.default_payment_method)
-    catalogue = InventoryCatalogue(grpc.aio.insecure_channel(settings.address_of("inventory")))
+    catalogue = InventoryCatalogue(settings.address_of("inventory"))
+    app.on_stop(catalogue.close)
     metrics, waiters = OrderMetrics(), Waiters(app.database, app.loop, settings.max_waiting)
     _serve(app, placing, catalogue, waiters, metrics)
     _listen(app, waiters, metrics)

@@ -15,6 +15,12 @@ from protos.inventory.v1.inventory_pb2_grpc import CatalogueServiceStub
 
 _PATIENCE_SECONDS: Final = 2.0
 _MOST_SKUS: Final = 5_000
+_OPTIONS: Final = (
+    # By default a channel may stay away from a server that is back for two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.keepalive_time_ms", 30_000),
+)
 
 log = get_logger(__name__)
 
@@ -22,8 +28,13 @@ log = get_logger(__name__)
 class InventoryCatalogue:
     """Asks inventory, with little patience: somebody waits for the answer."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._stub = CatalogueServiceStub(channel)
+    def __init__(self, address: str) -> None:
+        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        self._stub = CatalogueServiceStub(self._channel)
+
+    async def close(self) -> None:
+        """Let the connection go."""
+        await self._channel.close()
 
     async def products(self, skus: Sequence[str]) -> list[Product]:
         """Those of these products that exist. Raises Unavailable when inventory is silent."""

@@ -64,7 +64,11 @@ class Loaded:
 
 
 def load(connection: Connection, order_ids: Sequence[str]) -> Loaded:
-    """These orders, those that exist, locked in order of their ids."""
+    """These orders, those that exist.
+
+    Rule (protocols: events in): rows are locked in order of their ids before anything is decided, so that two batches
+    with the same orders never wait for each other in a circle, and what is decided is decided on what now is.
+    """
     at = clock.now()
     orders = (order_of(row, at) for row in rows_of(connection, _LOAD, ids=order_ids))
     return Loaded(at, {order.id: order for order in orders})

@@ -19,7 +19,7 @@ from tests.services.order_service.counter import (
     trailers_of,
 )
 from tests.services.order_service.saga_facts import captured, released, reserved
-from tests.services.order_service.shop import Shop
+from tests.services.order_service.shop import TRACE, Shop
 
 LAMP = Product("LAMP", "a lamp", 1999, "GBP", True, 3)
 
@@ -55,6 +55,17 @@ def test_a_batch_asks_once_for_all_that_it_lacks_and_its_other_entries_do_not_wa
             (0, "order"), (2, "error"), (3, "order"),
         ]  # fmt: skip
         assert counter.shelf.asked == [["LAMP", "NONE"]]
+
+    serve(shop, scenario)
+
+
+def test_each_entry_of_a_batch_keeps_the_trace_of_its_own_caller(shop: Shop) -> None:
+    async def scenario(counter: Counter) -> None:
+        await counter.batch(a_request(), traceparent=TRACE)
+        await counter.batch(a_request(), traceparent="nonsense")
+        first, second = await counter.stored(2)
+        assert shop.traces(first) == [TRACE]
+        assert shop.traces(second) not in ([""], [TRACE])
 
     serve(shop, scenario)
 
