@@ -11,7 +11,7 @@ from rich.progress import MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from gateway.client import CallFailed, Client
 from gateway.orderctl import upload
-from gateway.orderctl.session import Refused, Session, verb
+from gateway.orderctl.session import Refused, Session, Unusable, verb
 from protos.orders.v1 import imports_pb2 as pb
 
 _DOWNLOAD_SECONDS: Final = 600.0
@@ -47,6 +47,8 @@ def import_file(
         _download(session.client, checked, rejects)
     ended = checked if no_wait else _watched(session, checked, upload.until_ended)
     _tell(session, ended, time.monotonic() - began)
+    if ended.status == pb.IMPORT_STATUS_REFUSED:
+        raise Unusable(ended.failure_message)
     if ended.status == pb.IMPORT_STATUS_CANCELLED:
         raise Refused(f"The import was cancelled; `orderctl imports resume {ended.id}` goes on with it.")
 

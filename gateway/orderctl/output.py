@@ -13,7 +13,7 @@ from rich.text import Text
 
 from gateway.rest.encoding import Writers, dump
 
-_WIDE: Final = 400
+_WIDE: Final = 2_000
 """Columns of an output that is no terminal: nothing is cut."""
 
 
@@ -75,9 +75,13 @@ class Output:
 
     def _print(self, table: Table) -> None:
         console = Console()
-        if not console.is_terminal:
-            console.width = _WIDE
-        console.print(table)
+        if console.is_terminal:
+            console.print(table)
+            return
+        console.width = _WIDE
+        with console.capture() as captured:
+            console.print(table)
+        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def documents_of(messages: Iterable[Message]) -> list[dict[str, Any]]:

@@ -36,6 +36,7 @@ from order_service.imports.ports import FileReader, Products
 from order_service.imports.repository import FoundImport
 
 _ACTOR: Final = "operator"
+_GIVEN_UP: Final = "The import was cancelled or given up before its file was whole; nothing was placed."
 
 log = get_logger(__name__)
 
@@ -74,7 +75,7 @@ def _stage(database: Database, import_id: str, rows: Iterator[StagedRow]) -> Non
     staged = 0
     while piece := list(islice(rows, STAGE_ROWS)):
         if not database.write(_appending(import_id, staged, piece)):
-            raise UploadBrokeOff("The upload took too long and was given up.")
+            raise UploadBrokeOff(_GIVEN_UP)
         staged += len(piece)
         failpoint("orders.imports.after_piece")
     if not staged:
@@ -90,6 +91,8 @@ def _appending(import_id: str, staged: int, piece: Sequence[StagedRow]) -> Calla
 
 def _finish_staging(connection: Connection, import_id: str) -> None:
     found = repository.find(connection, import_id, lock=True)
+    if found.status is ImportStatus.REFUSED:
+        raise UploadBrokeOff(_GIVEN_UP)
     if found.status is ImportStatus.STAGING:
         repository.move(connection, import_id, ImportStatus.CHECKING)
         _note(connection, "import_orders", found)

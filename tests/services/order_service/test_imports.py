@@ -344,6 +344,19 @@ def test_imports_are_listed_newest_first_page_by_page(importing: Importing) -> N
     assert found == made[::-1]
 
 
+def test_an_import_can_be_cancelled_before_its_file_is_whole(importing: Importing) -> None:
+    def cancelled() -> Iterator[bytes]:
+        yield a_file(a_line())
+        [view], _ = importing.database.read(lambda c: queries.list_imports(c, 1, ""))
+        importing.database.write(lambda c: commands.cancel_import(c, view.id))
+        yield a_line("2").encode()
+
+    with pytest.raises(UploadBrokeOff):
+        importing.take(cancelled())
+    importing.go_on()
+    assert importing.count("import_rows") == importing.count("orders") == 0
+
+
 def test_an_upload_that_falls_silent_is_given_up_and_its_rows_go(importing: Importing) -> None:
     def broken() -> Iterator[bytes]:
         yield a_file(*(a_line(str(place)) for place in range(20_000)))
