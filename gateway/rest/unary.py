@@ -17,6 +17,8 @@ from gateway.rest.shapes import shape_of, tagged
 
 RECONNECT_SECONDS = 1.5
 """How long a second try waits for a service that has just gone away."""
+_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+"""A server that stops cancels the calls that it has read but not begun (grpc/grpc, issue 41785)."""
 
 
 class Unary:
@@ -56,7 +58,7 @@ class Unary:
         try:
             return await _one_call(self._call(message, metadata=metadata, timeout=self._deadline))
         except grpc.aio.AioRpcError as error:
-            away = error.code() is grpc.StatusCode.UNAVAILABLE and status_of(error) is None
+            away = error.code() in _AWAY and status_of(error) is None
             if not (away and self._may_repeat):
                 raise
             return await self._asked_again(error, message, metadata)

@@ -110,6 +110,10 @@ def _in_flight(process: Process) -> float:
     return float(next(line for line in lines if line.startswith("orders_rpc_in_flight ")).split()[1])
 
 
+STOPPED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+"""gRPC cancels the calls that it has read but not begun when the stop comes (grpc/grpc, issue 41785)."""
+
+
 def test_a_restart_under_load_loses_no_call_of_a_client_that_tries_once_more(settings: dict[str, str]) -> None:
     ports = environment()
     moved = {**settings, "GRPC_PORT": ports["GRPC_PORT"], "METRICS_PORT": ports["METRICS_PORT"]}
@@ -121,7 +125,7 @@ def test_a_restart_under_load_loses_no_call_of_a_client_that_tries_once_more(set
             try:
                 orders.CreateOrder(order, timeout=10)
             except grpc.RpcError as error:
-                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                if error.code() not in STOPPED:
                     raise
                 again[0] += 1
                 orders.CreateOrder(order, timeout=20, wait_for_ready=True)
