@@ -25,7 +25,7 @@ L = TypeVar("L")
 _POLL_RECORDS: Final = 500
 _POLL_MS: Final = 1_000
 _COMMIT_SECONDS: Final = 1.0
-_PACE_SECONDS: Final = 0.005
+_PACE_SECONDS: Final = 0.010
 _MEASURE_SECONDS: Final = 10.0
 
 log = get_logger(__name__)

@@ -3,22 +3,26 @@
 A row, not a session lock: it survives connection poolers, and a frozen owner loses it (protocols: the relay).
 """
 
+from typing import Final
+
 from sqlalchemy import Connection
 
 from chassis.database import rows_of, run_sql
 
-_TAKE = """
+TAKE: Final = """
 INSERT INTO leases AS held (name, owner, until)
-VALUES (:name, :owner, clock_timestamp() + make_interval(secs => :seconds))
+VALUES ({name}, :owner, clock_timestamp() + make_interval(secs => :seconds))
 ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until
 WHERE held.owner = excluded.owner OR held.until < clock_timestamp()
 RETURNING 1
 """
+"""As a part of larger statements, with the lease's name written in."""
+_TAKE_BY_NAME: Final = TAKE.format(name=":name")
 
 
 def take(connection: Connection, name: str, owner: str, seconds: float) -> bool:
     """Take or renew the lease `name` for `seconds`; False when somebody else has it."""
-    return bool(rows_of(connection, _TAKE, name=name, owner=owner, seconds=seconds))
+    return bool(rows_of(connection, _TAKE_BY_NAME, name=name, owner=owner, seconds=seconds))
 
 
 def give_back(connection: Connection, name: str, owner: str) -> None:

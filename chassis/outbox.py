@@ -19,8 +19,25 @@ _ROUND: Final = 500
 _LEASE_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 1.0
 _STANDBY_SECONDS: Final = 2.0
-_PACE_SECONDS: Final = 0.005
+_PACE_SECONDS: Final = 0.010
 _MEASURE_SECONDS: Final = 5.0
+
+# One statement, for it runs a hundred times a second. It does not see its own deletions, hence the second mention of
+# them. Losing its commit in a crash repeats records at worst, so the commit does not wait for the disk.
+_CLAIM: Final = f"""
+WITH quick AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true)
+), deleted AS (
+    DELETE FROM outbox WHERE id = ANY(CAST(:answered AS bigint[]))
+), led AS (
+    {leases.TAKE.format(name="'relay'")}
+)
+SELECT 0 AS id, '' AS topic, '' AS key, CAST('' AS bytea) AS payload FROM led, quick
+UNION ALL (
+    SELECT id, topic, key, payload FROM outbox
+    WHERE id <> ALL(CAST(:answered AS bigint[])) AND EXISTS (SELECT FROM led) ORDER BY id LIMIT :limit
+)
+"""
 
 log = get_logger(__name__)
 
@@ -122,14 +139,13 @@ class Relay:
 
     def _claim(self, connection: Connection) -> list[Row[Any]] | None:
         """Renew the lease, delete what the broker answered, and take the oldest event of each key."""
-        # Losing this commit in a crash repeats records at worst, so it need not wait for the disk.
-        run_sql(connection, "SET LOCAL synchronous_commit = off")
-        if self._answered:
-            run_sql(connection, "DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))", ids=self._answered)
-        if not leases.take(connection, "relay", self._owner, _LEASE_SECONDS):
+        rows = rows_of(
+            connection, _CLAIM, answered=self._answered, owner=self._owner, seconds=_LEASE_SECONDS, limit=_ROUND
+        )
+        if not rows:
             return None
         oldest: dict[str, Row[Any]] = {}
-        for row in rows_of(connection, "SELECT id, topic, key, payload FROM outbox ORDER BY id LIMIT :n", n=_ROUND):
+        for row in rows[1:]:  # the first one says that we lead
             oldest.setdefault(row.key, row)
         return list(oldest.values())
 

@@ -1,7 +1,7 @@
 """Gathers concurrent requests into batches: the next one fills while those before it are being stored.
 
-A call of its own costs a request more than all the rest of its way; in a batch the call is shared. No timer is
-needed: alone, a request is sent at once, and under load the batches grow by themselves.
+A call of its own costs a request more than all the rest of its way; in a batch the call is shared. Alone, a request
+is sent at once; batches leave a few milliseconds apart, and under load they grow by themselves.
 """
 
 import asyncio
@@ -23,6 +23,9 @@ BATCH_BYTES = 2 << 20
 
 WAITING_BYTES = 64 << 20
 """What the bodies of all waiting requests may come to; more requests are refused."""
+
+_APART_SECONDS = 0.006
+"""Batches leave at least so long after each other; a lone request goes at once."""
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +65,7 @@ class Batches:
         self._waiting_bytes = 0
         self._being_stored = 0
         self._is_woken = False
+        self._sent_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._metrics = BatchMetrics(lambda: self._waiting)
@@ -75,10 +79,7 @@ class Batches:
             raise overloaded("More requests are waiting than will be answered in time.")
         entry = Entry(fields, size, self._loop.create_future(), seconds)
         self._queue.append(entry)
-        if not self._is_woken and self._being_stored < self._bounds.in_flight:
-            # At the end of this turn of the loop, so that what arrived together leaves together.
-            self._is_woken = True
-            self._loop.call_soon(self._send)
+        self._wake()
         self._waiting += 1
         self._waiting_bytes += size
         try:
@@ -87,9 +88,16 @@ class Batches:
             self._waiting -= 1
             self._waiting_bytes -= size
 
+    def _wake(self) -> None:
+        """Send at the end of this turn of the loop at the earliest: what arrived together leaves together."""
+        if self._queue and not self._is_woken and self._being_stored < self._bounds.in_flight:
+            self._is_woken = True
+            self._loop.call_at(self._sent_at + _APART_SECONDS, self._send)
+
     def _send(self) -> None:
         self._is_woken = False
         while self._queue and self._being_stored < self._bounds.in_flight:
+            self._sent_at = self._loop.time()
             self._being_stored += 1
             batch = self._next_batch()
             self._metrics.size.observe(len(batch))
@@ -124,7 +132,7 @@ class Batches:
     def _has_stored(self) -> None:
         """What is left of the batch is waiting, not work: the next one may go."""
         self._being_stored -= 1
-        self._send()
+        self._wake()
 
 
 def _take_results(batch: Sequence[Entry], results: Sequence[Any]) -> int:
