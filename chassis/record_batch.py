@@ -1,7 +1,7 @@
 """Kafka record batches (message format v2) encoded a batch at a time.
 
 kafka-python's producer spends 25 µs a record on futures, locks and varints; a relay sends whole rounds and needs none
-of them (measured in `docs/performance.md`). The format: https://kafka.apache.org/documentation/#messageformat
+of them (measured in `docs/decisions/0004-record-batches.md`). The format: https://kafka.apache.org/documentation/#messageformat
 """
 
 import struct
