@@ -19,6 +19,8 @@ _ROUND: Final = 500
 _LEASE_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 1.0
 _STANDBY_SECONDS: Final = 2.0
+_SETTLE_SECONDS: Final = 0.1
+"""What was acknowledged is deleted by the next round; where none is called for, by one after this time."""
 _PACE_SECONDS: Final = 0.010
 _MEASURE_SECONDS: Final = 5.0
 
@@ -79,6 +81,7 @@ class Relay:
         self._thread = threading.Thread(target=self._run, name=f"{context}-relay", daemon=True)
         self._producer: Producer | None = None
         self._answered: list[int] = []
+        self._has_more = False
         self._pace = clock.Pace(_PACE_SECONDS, self._stopping.wait)
         self._measured_at = 0.0
         self.backlog = 0
@@ -102,7 +105,8 @@ class Relay:
         pause = 0.0
         while not self._stopping.is_set():
             try:
-                self._rest(self._round(), pause)
+                self._woken.wait(self._round())
+                self._woken.clear()
                 pause = 0.0
             except Exception as error:  # an edge: the relay outlives whatever a round ran into
                 pause = min(pause * 2 or 0.2, 5.0)
@@ -111,22 +115,16 @@ class Relay:
                 self._stopping.wait(pause)
         self._leave()
 
-    def _rest(self, sent: int | None, pause: float) -> None:
-        if sent:
-            return
-        self._woken.wait(_STANDBY_SECONDS if sent is None else _POLL_SECONDS)
-        self._woken.clear()
-
-    def _round(self) -> int | None:
-        """Relay one round; how many records were sent, or None when another instance leads."""
+    def _round(self) -> float:
+        """Relay one round; how many seconds the next one may wait for somebody to wake it."""
         self._pace.begin()
         rows = self._database.write(self._claim)
         self._answered = []
         if rows is None:
-            return None
+            return _STANDBY_SECONDS  # another instance leads
         self._measure()
         if not rows:
-            return 0
+            return _POLL_SECONDS
         failpoint(f"{self._context}.relay.before_send")
         taken = self._connected().send_round([Record(row.topic, row.key, row.payload) for row in rows])
         failpoint(f"{self._context}.relay.after_send")
@@ -135,10 +133,10 @@ class Relay:
         self._metrics.round(len(rows))
         if len(self._answered) < len(rows):
             raise KafkaError(f"{len(rows) - len(self._answered)} of {len(rows)} records were not acknowledged")
-        return len(rows)
+        return 0.0 if self._has_more else _SETTLE_SECONDS
 
     def _claim(self, connection: Connection) -> list[Row[Any]] | None:
-        """Renew the lease, delete what the broker answered, and take the oldest event of each key."""
+        """Renew the lease, delete what the broker answered, and take the oldest event of each key; None: not ours."""
         rows = rows_of(
             connection, _CLAIM, answered=self._answered, owner=self._owner, seconds=_LEASE_SECONDS, limit=_ROUND
         )
@@ -147,6 +145,7 @@ class Relay:
         oldest: dict[str, Row[Any]] = {}
         for row in rows[1:]:  # the first one says that we lead
             oldest.setdefault(row.key, row)
+        self._has_more = len(rows) > _ROUND or len(oldest) < len(rows) - 1
         return list(oldest.values())
 
     def _connected(self) -> Producer:
