@@ -46,6 +46,15 @@ class LostUpdate(Exception):
     """A compare-and-set missed: the whole transaction is rolled back and applied again from the start."""
 
 
+def demand_all(written: int, wanted: int, what: str) -> None:
+    """Rule (protocols: events in): a compare-and-set that misses rolls the whole batch back. Raises LostUpdate.
+
+    `written` rows of the `wanted` were changed; `what` they are, in the plural.
+    """
+    if written != wanted:
+        raise LostUpdate(f"{wanted - written} {what} were changed by somebody else")
+
+
 @lru_cache(maxsize=1024)
 def _statement(sql: str) -> TextClause:
     return text(sql)

@@ -84,7 +84,6 @@ class Relay:
         self._has_more = False
         self._pace = clock.Pace(_PACE_SECONDS, self._stopping.wait)
         self._measured_at = 0.0
-        self.backlog = 0
 
     def start(self) -> None:
         """Begin to relay, in a thread of its own."""
@@ -165,8 +164,7 @@ class Relay:
         self._measured_at = clock.monotonic()
         sql = "SELECT count(*) AS depth, COALESCE(EXTRACT(epoch FROM now() - min(created_at)), 0) AS age FROM outbox"
         row = self._database.read(lambda connection: rows_of(connection, sql))[0]
-        self.backlog = int(row.depth)
-        self._metrics.backlog(self.backlog, float(row.age))
+        self._metrics.backlog(int(row.depth), float(row.age))
 
     def _leave(self) -> None:
         try:

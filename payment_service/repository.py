@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from chassis import clock
 from chassis.calls import Call, Calls, NewCall
-from chassis.database import LostUpdate, rows_of
+from chassis.database import demand_all, rows_of
 from chassis.envelope import Outgoing
 from chassis.failpoints import failpoint
 from chassis.metrics import counter
@@ -148,7 +148,7 @@ def _insert(connection: Connection, payments: Sequence[Payment]) -> None:
         attempts=[attempts_json(payment) for payment in payments],
         created_ats=[payment.created_at for payment in payments],
     )
-    _demand_all(written, payments)
+    demand_all(len(written), len(payments), "payments")
 
 
 def _update(connection: Connection, payments: Sequence[Payment], at: datetime) -> None:
@@ -173,12 +173,7 @@ def _update(connection: Connection, payments: Sequence[Payment], at: datetime) -
         void_requested=[payment.is_void_requested for payment in payments],
         voiding=[payment.is_voiding for payment in payments],
     )
-    _demand_all(written, payments)
-
-
-def _demand_all(written: Sequence[Row[Any]], payments: Sequence[Payment]) -> None:
-    if len(written) != len(payments):
-        raise LostUpdate(f"{len(payments) - len(written)} payments were changed by somebody else")
+    demand_all(len(written), len(payments), "payments")
 
 
 def _wanted_calls(loaded: Loaded) -> list[NewCall]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from chassis import clock
 from chassis.calls import Call, Calls
-from chassis.database import LostUpdate, rows_of, run_sql
+from chassis.database import demand_all, rows_of, run_sql
 from chassis.envelope import Outgoing
 from chassis.failpoints import failpoint
 from chassis.metrics import counter
@@ -142,7 +142,7 @@ def _insert(connection: Connection, supplier_orders: Sequence[SupplierOrder]) ->
         scenarios=[each.scenario for each in supplier_orders],
         created_ats=[each.created_at for each in supplier_orders],
     )
-    _demand_all(written, supplier_orders)
+    demand_all(len(written), len(supplier_orders), "supplier orders")
 
 
 def _update(connection: Connection, supplier_orders: Sequence[SupplierOrder], at: datetime) -> None:
@@ -164,12 +164,7 @@ def _update(connection: Connection, supplier_orders: Sequence[SupplierOrder], at
         failure_messages=[each.failure_message for each in supplier_orders],
         cancel_requested=[each.is_cancel_requested for each in supplier_orders],
     )
-    _demand_all(written, supplier_orders)
-
-
-def _demand_all(written: Sequence[Row[Any]], supplier_orders: Sequence[SupplierOrder]) -> None:
-    if len(written) != len(supplier_orders):
-        raise LostUpdate(f"{len(supplier_orders) - len(written)} supplier orders were changed by somebody else")
+    demand_all(len(written), len(supplier_orders), "supplier orders")
 
 
 def _told(loaded: Loaded) -> list[Outgoing]:

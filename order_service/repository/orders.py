@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection
 
 from chassis import clock, tracing
-from chassis.database import LostUpdate, rows_of, run_sql
+from chassis.database import demand_all, rows_of, run_sql
 from chassis.failpoints import failpoint
 from chassis.outbox import tell
 from order_service import wire
@@ -104,7 +104,7 @@ def _step_on(connection: Connection, orders: Iterable[Order]) -> None:
             statuses=[step.status for _, step in landings],
             previous_statuses=[step.previous for _, step in landings],
         ).rowcount
-        _demand_all(updated, len(landings))
+        demand_all(updated, len(landings), "orders")
         for order, step in landings:
             order.stored_version = step.version
 
@@ -135,18 +135,13 @@ def _update(connection: Connection, orders: Sequence[Order], at: datetime) -> No
         failure_messages=[order.failure_message for order in orders],
         failure_details=[_details_of(order) for order in orders],
     ).rowcount
-    _demand_all(updated, len(orders))
+    demand_all(updated, len(orders), "orders")
 
 
 def _details_of(order: Order) -> str | None:
     if not order.shortages:
         return None
     return orjson.dumps([shortage._asdict() for shortage in order.shortages]).decode()
-
-
-def _demand_all(updated: int, wanted: int) -> None:
-    if updated != wanted:
-        raise LostUpdate(f"{wanted - updated} orders were changed by somebody else")
 
 
 def _write_timeline(connection: Connection, orders: Iterable[Order]) -> None:
