@@ -1,8 +1,14 @@
 """The only place that asks what time it is."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Final
+
+_LONGEST_WORK: Final = 0.03
+"""Seconds; a round that took longer met a fault or a backlog, and says nothing about the usual."""
+_WEIGHT_OF_THE_LAST: Final = 0.3
 
 
 def now() -> datetime:
@@ -16,22 +22,41 @@ def monotonic() -> float:
 
 
 class Pace:
-    """Keeps rounds at least `seconds` apart, so that a steady trickle is worked off in batches instead of singly.
+    """Keeps rounds apart, so that a steady trickle is worked off in batches instead of singly.
 
-    What comes alone after a pause goes at once. `wait(seconds)` is how to pass the time.
+    They begin at least `seconds` after each other, and at least `rest` times as long as they take: so a stage that
+    nobody waits for makes room for the others when the machine is busy. What comes alone after a pause goes at once.
+    `wait(seconds)` is how to pass the time, `now()` how to read it.
     """
 
-    def __init__(self, seconds: float, wait: Callable[[float], object]) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        wait: Callable[[float], object],
+        rest: float = 0.0,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
         self._seconds = seconds
         self._wait = wait
+        self._rest = rest
+        self._now = now
         self._begun_at = -seconds
+        self._usual_work = 0.0
 
     def begin(self) -> None:
         """Return when the next round may begin."""
-        left = self._begun_at + self._seconds - monotonic()
+        left = self._begun_at + max(self._seconds, self._rest * self._usual_work) - self._now()
         if left > 0:
             self._wait(left)
-        self._begun_at = monotonic()
+        self._begun_at = self._now()
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Around what a round does; waiting for something to do does not count."""
+        started = self._now()
+        yield
+        took = min(self._now() - started, _LONGEST_WORK)
+        self._usual_work += (took - self._usual_work) * _WEIGHT_OF_THE_LAST
 
 
 def unix_ms() -> int:

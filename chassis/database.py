@@ -3,32 +3,40 @@
 import asyncio
 import random
 import time
+from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import orjson
+import psycopg
 from psycopg import Connection as Driver
+from psycopg import Cursor
 from psycopg.types.json import set_json_loads
 from psycopg.types.string import TextLoader
-from sqlalchemy import Connection, CursorResult, Row, TextClause, create_engine, event, text
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chassis.arrays import ArrayDumper
 from chassis.errors import Unavailable
 
 T = TypeVar("T")
+_DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+Row: TypeAlias = Any
+"""A row of a statement: a named tuple of its columns."""
 
 _SESSION: Final = {
     # A holder of locks that stopped must not stop the others (protocols: sessions).
     "idle_in_transaction_session_timeout": "5000",
     "lock_timeout": "2000",
     "statement_timeout": "15000",
-    # The sizes of our batches mislead the planner of generic plans less than they cost when planned each time.
+    # What lists of other lengths would change about a plan is less than what planning each time costs.
+    "plan_cache_mode": "force_generic_plan",
     "jit": "off",
     "timezone": "UTC",
 }
@@ -46,47 +54,68 @@ class LostUpdate(Exception):
     """A compare-and-set missed: the whole transaction is rolled back and applied again from the start."""
 
 
-def demand_all(written: int, wanted: int, what: str) -> None:
-    """Rule (protocols: events in): a compare-and-set that misses rolls the whole batch back. Raises LostUpdate.
+def run_sql(connection: Connection, sql: str, **parameters: object) -> Cursor[Any]:
+    """Run one statement with named parameters (`:name`); lists are arrays for `unnest`. Raises psycopg.Error.
 
-    `written` rows of the `wanted` were changed; `what` they are, in the plural.
+    Past SQLAlchemy's execution, which costs more than the driver's own and gives these statements nothing; the
+    connection, its transaction and the pool are SQLAlchemy's.
     """
-    if written != wanted:
-        raise LostUpdate(f"{wanted - written} {what} were changed by somebody else")
+    driver: Driver[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    return driver.execute(_in_the_drivers_words(sql), parameters)
+
+
+def rows_of(connection: Connection, sql: str, **parameters: object) -> Sequence[Row]:
+    """All rows of one statement with named parameters. Raises psycopg.Error."""
+    cursor = run_sql(connection, sql, **parameters)
+    make = _row_type(sql, tuple([column.name for column in cursor.description or ()]))._make
+    return list(map(make, cursor.fetchall()))
+
+
+def change_all(connection: Connection, sql: str, wanted: int, what: str, **parameters: object) -> None:
+    """Run a compare-and-set of `wanted` rows. Raises LostUpdate.
+
+    Rule (protocols: events in): a compare-and-set that misses rolls the whole batch back. `what` the rows are, in the
+    plural.
+    """
+    changed = run_sql(connection, sql, **parameters).rowcount
+    if changed != wanted:
+        raise LostUpdate(f"{wanted - changed} {what} were changed by somebody else")
 
 
 @lru_cache(maxsize=1024)
-def _statement(sql: str) -> TextClause:
-    return text(sql)
+def _in_the_drivers_words(sql: str) -> bytes:
+    return str(text(sql).compile(dialect=_DIALECT)).encode()
 
 
-def run_sql(connection: Connection, sql: str, **parameters: object) -> CursorResult[Any]:
-    """Run one statement with named parameters (`:name`); lists are arrays for `unnest`."""
-    return connection.execute(_statement(sql), parameters)
+@lru_cache(maxsize=1024)
+def _row_type(_sql: str, columns: tuple[str, ...]) -> Any:
+    return namedtuple("Row", columns, rename=True)
 
 
-def rows_of(connection: Connection, sql: str, **parameters: object) -> Sequence[Row[Any]]:
-    """All rows of one statement with named parameters."""
-    return run_sql(connection, sql, **parameters).all()
+def _cause(error: Exception) -> BaseException | None:
+    """The driver's error: raised as it is by our statements, wrapped by SQLAlchemy when it connects or commits."""
+    return error.orig if isinstance(error, DBAPIError) else error
 
 
 def is_worth_another_try(error: Exception) -> bool:
     """Whether a transaction that ended in `error` may succeed when it is run again from the start."""
     if isinstance(error, LostUpdate | PoolTimeout):
         return True
-    if not isinstance(error, DBAPIError):
+    cause = _cause(error)
+    if not isinstance(cause, psycopg.Error):
         return False
-    state = getattr(error.orig, "sqlstate", None)
-    if state is None:
-        return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
-    return state in _AGAIN or state.startswith("08")
+    if cause.sqlstate is None:
+        return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+    return cause.sqlstate in _AGAIN or cause.sqlstate.startswith("08")
 
 
 def is_connection_lost(error: Exception) -> bool:
     """Whether the database, not the transaction, is to blame: away, restarting, or demoted to read-only."""
-    return is_worth_another_try(error) and getattr(getattr(error, "orig", None), "sqlstate", None) not in (
-        "40001", "40P01", "55P03",
-    ) and not isinstance(error, LostUpdate)  # fmt: skip
+    return (
+        is_worth_another_try(error)
+        and not isinstance(error, LostUpdate)
+        and getattr(_cause(error), "sqlstate", None) not in ("40001", "40P01", "55P03")
+    )
 
 
 class Database:
@@ -123,7 +152,7 @@ class Database:
             try:
                 with self.engine.begin() as connection:
                     return work(connection)
-            except (DBAPIError, PoolTimeout, LostUpdate) as error:
+            except (psycopg.Error, DBAPIError, PoolTimeout, LostUpdate) as error:
                 self._weigh(error, pause)
         raise AssertionError("the last try returns or raises")
 
@@ -138,7 +167,7 @@ class Database:
     def ping(self) -> None:
         """Raises when Postgres does not answer."""
         with self.engine.connect() as connection:
-            connection.execute(_statement("SELECT 1"))
+            run_sql(connection, "SELECT 1")
 
     def close(self) -> None:
         """Give all connections back."""

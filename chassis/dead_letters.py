@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
-from chassis.database import rows_of, run_sql
+from chassis.database import Row, rows_of, run_sql
 
 _BACKOFF_SECONDS: Final = (1, 2, 5, 15, 60, 300, 900, 3600)
 """Seconds until the next try, by how often it was tried; the last one repeats."""
@@ -80,7 +80,7 @@ def lock_key(connection: Connection, consumer: str, topic: str, key: str) -> boo
     )  # fmt: skip
 
 
-def oldest(connection: Connection, consumer: str, topic: str, key: str) -> Row[Any] | None:
+def oldest(connection: Connection, consumer: str, topic: str, key: str) -> Row | None:
     """The first letter of a key, which all others of it wait behind."""
     rows = rows_of(
         connection,
@@ -91,7 +91,7 @@ def oldest(connection: Connection, consumer: str, topic: str, key: str) -> Row[A
     return rows[0] if rows else None
 
 
-def remove(connection: Connection, letter: Row[Any]) -> None:
+def remove(connection: Connection, letter: Row) -> None:
     """The letter was applied (or discarded); its key is free again with its last letter."""
     run_sql(
         connection,
@@ -107,7 +107,7 @@ def remove(connection: Connection, letter: Row[Any]) -> None:
     )  # fmt: skip
 
 
-def postpone(connection: Connection, letter: Row[Any], reason: str, error: str) -> None:
+def postpone(connection: Connection, letter: Row, reason: str, error: str) -> None:
     """The letter failed again: count it, and name the time of the next try."""
     seconds = backoff_seconds(letter.attempts + 1)
     run_sql(
@@ -126,7 +126,7 @@ def postpone(connection: Connection, letter: Row[Any], reason: str, error: str) 
     )  # fmt: skip
 
 
-def due_keys(connection: Connection, consumer: str, limit: int = 100) -> Sequence[Row[Any]]:
+def due_keys(connection: Connection, consumer: str, limit: int = 100) -> Sequence[Row]:
     """Parked keys whose time has come, longest waiting first."""
     return rows_of(
         connection,

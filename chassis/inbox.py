@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from chassis import clock, ids
-from chassis.database import rows_of, run_sql
+from chassis.database import Row, rows_of, run_sql
 from chassis.tables import INBOX_DAYS
 
 _AHEAD_DAYS: Final = 2
@@ -39,7 +39,7 @@ def claim(
     rows of its keys before it decides.
     """
     topics, names = zip(*sorted(keys), strict=True) if keys else ((), ())
-    rows: Sequence[Row[Any]] = rows_of(
+    rows: Sequence[Row] = rows_of(
         connection,
         _CLAIM,
         consumer=consumer,

@@ -2,13 +2,13 @@
 
 import threading
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from kafka.errors import KafkaError
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from chassis import clock, ids, leases
-from chassis.database import Database, rows_of, run_sql
+from chassis.database import Database, Row, rows_of, run_sql
 from chassis.envelope import Outgoing, seal
 from chassis.failpoints import failpoint
 from chassis.logs import get_logger
@@ -134,14 +134,14 @@ class Relay:
             raise KafkaError(f"{len(rows) - len(self._answered)} of {len(rows)} records were not acknowledged")
         return 0.0 if self._has_more else _SETTLE_SECONDS
 
-    def _claim(self, connection: Connection) -> list[Row[Any]] | None:
+    def _claim(self, connection: Connection) -> list[Row] | None:
         """Renew the lease, delete what the broker answered, and take the oldest event of each key; None: not ours."""
         rows = rows_of(
             connection, _CLAIM, answered=self._answered, owner=self._owner, seconds=_LEASE_SECONDS, limit=_ROUND
         )
         if not rows:
             return None
-        oldest: dict[str, Row[Any]] = {}
+        oldest: dict[str, Row] = {}
         for row in rows[1:]:  # the first one says that we lead
             oldest.setdefault(row.key, row)
         self._has_more = len(rows) > _ROUND or len(oldest) < len(rows) - 1

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kafka import TopicPartition
-from kafka.errors import KafkaTimeoutError, RetriableError, for_code
-from kafka.net.compat import KafkaNetClient
+from kafka.errors import RetriableError, for_code
 from kafka.protocol.producer import InitProducerIdRequest, ProduceRequest
 
 from chassis import clock
+from chassis.brokers import METADATA_MS, connect, leader_of, partitions_of
 from chassis.envelope import HEADERS
 from chassis.record_batch import encode_batch, encode_headers
 
 ROUND_MS: Final = 7_000
 """How long a round waits for the broker: less than the relay's lease, so that a relay knows that it still leads."""
 _ALL_REPLICAS: Final = -1
-_METADATA_MS: Final = 4_000
 _PAUSE_MS: Final = 100
 _HEADERS: Final = encode_headers(HEADERS)
 
@@ -40,15 +39,9 @@ class Producer:
     """
 
     def __init__(self, bootstrap_servers: str, client_id: str) -> None:
-        self._client = KafkaNetClient(
-            bootstrap_servers=bootstrap_servers.split(","),
-            client_id=client_id,
-            request_timeout_ms=ROUND_MS,
-            reconnect_backoff_max_ms=1_000,
-        )
+        self._client = connect(bootstrap_servers, client_id, ROUND_MS)
         self._sequences: dict[TopicPartition, int] = defaultdict(int)
         try:
-            self._client.get_broker_version(timeout_ms=_METADATA_MS)
             self._id, self._epoch = self._new_identity()
         except BaseException:
             self.close()
@@ -73,8 +66,8 @@ class Producer:
     def _send(self, batches: dict[TopicPartition, list[tuple[bytes, bytes]]]) -> set[TopicPartition]:
         by_leader: dict[int, list[TopicPartition]] = defaultdict(list)
         for place in batches:
-            leader = self._client.cluster.leader_for_partition(place)
-            if leader is not None and leader >= 0:
+            leader = leader_of(self._client, place)
+            if leader is not None:
                 by_leader[leader].append(place)
         answers = [self._request(leader, places, batches) for leader, places in by_leader.items()]
         taken: set[TopicPartition] = set()
@@ -94,7 +87,7 @@ class Producer:
                     index=place.partition, records=self._encoded(place, batches[place])
                 )
             )
-        self._client.await_ready(leader, timeout_ms=_METADATA_MS)
+        self._client.await_ready(leader, timeout_ms=METADATA_MS)
         return self._client.send(
             leader,
             ProduceRequest(
@@ -122,23 +115,14 @@ class Producer:
         )
 
     def _place(self, topic: str, key: bytes) -> TopicPartition:
-        partitions = self._client.cluster.partitions_for_topic(topic)
-        if not partitions:
-            self._learn(topic)
-            partitions = self._client.cluster.partitions_for_topic(topic)
         # crc32 spreads as well as the murmur2 of other clients, which is pure Python here; only relays write.
-        return TopicPartition(topic, zlib.crc32(key) % len(partitions))
-
-    def _learn(self, topic: str) -> None:
-        self._client.poll(timeout_ms=_METADATA_MS, future=self._client.cluster.add_topic(topic))
-        if not self._client.cluster.partitions_for_topic(topic):
-            raise KafkaTimeoutError(f"the broker does not know the topic {topic}")
+        return TopicPartition(topic, zlib.crc32(key) % partitions_of(self._client, topic))
 
     def _new_identity(self) -> tuple[int, int]:
-        until = clock.monotonic() + _METADATA_MS / 1000
+        until = clock.monotonic() + METADATA_MS / 1000
         while True:
             answer = self._client.send_and_receive(
-                self._client.least_loaded_node(), _new_identity_request(), timeout_ms=_METADATA_MS
+                self._client.least_loaded_node(), _new_identity_request(), timeout_ms=METADATA_MS
             )
             if not answer.error_code:
                 return int(answer.producer_id), int(answer.producer_epoch)

@@ -8,9 +8,9 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
-from chassis.database import rows_of
+from chassis.database import Row, rows_of
 from chassis.errors import NotFound
 from inventory_service.domain import Offer, Product, Supply, wrong_field
 
@@ -120,7 +120,7 @@ def waiting_reservations(connection: Connection) -> int:
     return int(rows_of(connection, "SELECT count(DISTINCT reservation_id) FROM waiting")[0][0])
 
 
-def _product_of(row: Row[Any]) -> Product:
+def _product_of(row: Row) -> Product:
     sku, name, price_minor, currency, supply, supplier, scenario, active, version, created_at, updated_at = tuple(row)
     offer = Offer(sku, name, price_minor, currency, Supply(supply), supplier, scenario, active)
     return Product(offer, version, created_at, updated_at)

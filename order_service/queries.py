@@ -5,13 +5,13 @@ import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from chassis import ids
-from chassis.database import rows_of
+from chassis.database import Row, rows_of
 from chassis.errors import ValidationFailed
 from order_service.domain import OrderNotFound, Product
 from order_service.tables import SHOWN_COLUMNS, STANDING_COLUMNS, Shown, Standing, shown_of
@@ -81,7 +81,7 @@ def overdue_ids(connection: Connection, order_ids: Sequence[str]) -> list[str]:
     return [row.id for row in rows_of(connection, sql, ids=list(order_ids))]
 
 
-def timeline_of(connection: Connection, order_id: str) -> Sequence[Row[Any]]:
+def timeline_of(connection: Connection, order_id: str) -> Sequence[Row]:
     """Every step of an order, oldest first. Raises OrderNotFound."""
     rows = rows_of(
         connection,

@@ -3,8 +3,7 @@
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row
-
+from chassis.database import Row
 from order_service.domain import Attention, FailureCode, Order, PaymentStatus, Status
 
 CONTEXT: Final = "orders"
@@ -19,7 +18,7 @@ _STATUSES: Final = {status.value: status for status in Status}
 _PAYMENT_STATUSES: Final = {status.value: status for status in PaymentStatus}
 
 
-def order_of(row: Row[Any], at: datetime) -> Order:
+def order_of(row: Row, at: datetime) -> Order:
     """The order in a row of ORDER_COLUMNS, about to take steps at `at`."""
     (
         id_, customer_id, status, previous, payment_status, total, currency, method, version, is_held, is_released,
@@ -85,7 +84,7 @@ STANDING_COLUMNS: Final = ", ".join(Standing._fields)
 SHOWN_COLUMNS: Final = ", ".join(_PARKED.get(name, name) for name in Standing._fields + Terms._fields)
 
 
-def shown_of(row: Row[Any]) -> Shown:
+def shown_of(row: Row) -> Shown:
     """The order in a row that begins with SHOWN_COLUMNS."""
     middle = len(Standing._fields)
     return Shown(Standing(*row[:middle]), Terms(*row[middle : middle + len(Terms._fields)]))

@@ -40,6 +40,7 @@ def build(app: App) -> None:
             topics=["payments.requests"],
             handlers=HANDLERS,
             room=PaymentRoom(calls.payments, relay.wake),
+            rest=6.0,  # by now the stock is held and the client has its answer
         )
     )
     app.add_servicer(add_PaymentServiceServicer_to_server, PaymentServicer(app.database))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from chassis import clock
 from chassis.calls import Call, Calls, NewCall
-from chassis.database import demand_all, rows_of
+from chassis.database import change_all, rows_of
 from chassis.envelope import Outgoing
 from chassis.failpoints import failpoint
 from chassis.metrics import counter
@@ -34,7 +34,7 @@ FROM unnest(CAST(:order_ids AS uuid[]), CAST(:ids AS uuid[]), CAST(:statuses AS 
             CAST(:currencies AS text[]), CAST(:methods AS text[]), CAST(:reserved_untils AS timestamptz[]),
             CAST(:attempts AS jsonb[]), CAST(:created_ats AS timestamptz[]))
     AS new (order_id, id, status, amount_minor, currency, payment_method, reserved_until, attempts, created_at)
-ORDER BY order_id ON CONFLICT DO NOTHING RETURNING order_id
+ORDER BY order_id ON CONFLICT DO NOTHING
 """
 _UPDATE: Final = """
 UPDATE payments SET
@@ -51,7 +51,6 @@ FROM unnest(CAST(:order_ids AS uuid[]), CAST(:versions AS integer[]), CAST(:stat
     AS new (order_id, version, status, captured_minor, refunded_minor, provider_reference, decline_code,
             decline_reason, attempts, unknown_steps, next_try_at, is_start_told, is_void_requested, is_voiding)
 WHERE payments.order_id = new.order_id AND payments.version = new.version
-RETURNING payments.order_id
 """
 _OUTCOMES: Final[dict[type[Fact], str]] = {
     domain.PaymentStarted: "started",
@@ -135,9 +134,11 @@ def _read(connection: Connection, order_ids: Sequence[str]) -> dict[str, Payment
 def _insert(connection: Connection, payments: Sequence[Payment]) -> None:
     if not payments:
         return
-    written = rows_of(
+    change_all(
         connection,
         _INSERT,
+        len(payments),
+        "payments",
         order_ids=[payment.order_id for payment in payments],
         ids=[payment.id for payment in payments],
         statuses=[payment.status for payment in payments],
@@ -148,15 +149,16 @@ def _insert(connection: Connection, payments: Sequence[Payment]) -> None:
         attempts=[attempts_json(payment) for payment in payments],
         created_ats=[payment.created_at for payment in payments],
     )
-    demand_all(len(written), len(payments), "payments")
 
 
 def _update(connection: Connection, payments: Sequence[Payment], at: datetime) -> None:
     if not payments:
         return
-    written = rows_of(
+    change_all(
         connection,
         _UPDATE,
+        len(payments),
+        "payments",
         now=at,
         order_ids=[payment.order_id for payment in payments],
         versions=[payment.version for payment in payments],
@@ -173,7 +175,6 @@ def _update(connection: Connection, payments: Sequence[Payment], at: datetime) -
         void_requested=[payment.is_void_requested for payment in payments],
         voiding=[payment.is_voiding for payment in payments],
     )
-    demand_all(len(written), len(payments), "payments")
 
 
 def _wanted_calls(loaded: Loaded) -> list[NewCall]:

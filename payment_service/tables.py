@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Row
 
+from chassis.database import Row
 from payment_service.domain import Attempt, Payment, Question, Status
 
 COLUMNS: Final = """
@@ -15,7 +15,7 @@ COLUMNS: Final = """
 """
 
 
-def payment_of(row: Row[Any]) -> Payment:
+def payment_of(row: Row) -> Payment:
     """The payment in a row of COLUMNS."""
     return Payment(
         order_id=row.order_id,

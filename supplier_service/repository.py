@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from chassis import clock
 from chassis.calls import Call, Calls
-from chassis.database import demand_all, rows_of, run_sql
+from chassis.database import change_all, rows_of, run_sql
 from chassis.envelope import Outgoing
 from chassis.failpoints import failpoint
 from chassis.metrics import counter
@@ -35,7 +35,7 @@ FROM unnest(CAST(:order_ids AS uuid[]), CAST(:skus AS text[]), CAST(:ids AS uuid
             CAST(:quantities AS bigint[]), CAST(:suppliers AS text[]), CAST(:scenarios AS text[]),
             CAST(:created_ats AS timestamptz[]))
     AS new (order_id, sku, id, status, quantity, supplier, scenario, created_at)
-ORDER BY order_id, sku ON CONFLICT DO NOTHING RETURNING id
+ORDER BY order_id, sku ON CONFLICT DO NOTHING
 """
 _UPDATE: Final = """
 UPDATE supplier_orders SET
@@ -50,7 +50,6 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[]), CAST(:statuses A
     AS new (id, version, status, reference, checks_made, delayed_answers, failures, next_check_at, failure_code,
             failure_message, is_cancel_requested)
 WHERE supplier_orders.id = new.id AND supplier_orders.version = new.version
-RETURNING supplier_orders.id
 """
 _OUTCOMES: Final[dict[type[Fact], str]] = {
     domain.SupplierOrderAccepted: "accepted",
@@ -130,9 +129,11 @@ class SupplierOrders:
 def _insert(connection: Connection, supplier_orders: Sequence[SupplierOrder]) -> None:
     if not supplier_orders:
         return
-    written = rows_of(
+    change_all(
         connection,
         _INSERT,
+        len(supplier_orders),
+        "supplier orders",
         order_ids=[each.order_id for each in supplier_orders],
         skus=[each.sku for each in supplier_orders],
         ids=[each.id for each in supplier_orders],
@@ -142,15 +143,16 @@ def _insert(connection: Connection, supplier_orders: Sequence[SupplierOrder]) ->
         scenarios=[each.scenario for each in supplier_orders],
         created_ats=[each.created_at for each in supplier_orders],
     )
-    demand_all(len(written), len(supplier_orders), "supplier orders")
 
 
 def _update(connection: Connection, supplier_orders: Sequence[SupplierOrder], at: datetime) -> None:
     if not supplier_orders:
         return
-    written = rows_of(
+    change_all(
         connection,
         _UPDATE,
+        len(supplier_orders),
+        "supplier orders",
         now=at,
         ids=[each.id for each in supplier_orders],
         versions=[each.version for each in supplier_orders],
@@ -164,7 +166,6 @@ def _update(connection: Connection, supplier_orders: Sequence[SupplierOrder], at
         failure_messages=[each.failure_message for each in supplier_orders],
         cancel_requested=[each.is_cancel_requested for each in supplier_orders],
     )
-    demand_all(len(written), len(supplier_orders), "supplier orders")
 
 
 def _told(loaded: Loaded) -> list[Outgoing]:

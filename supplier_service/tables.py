@@ -1,9 +1,8 @@
 """The table of supplier orders: its columns, and the supplier order in a row of them."""
 
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Row
-
+from chassis.database import Row
 from supplier_service.domain import Status, SupplierOrder
 
 COLUMNS: Final = """
@@ -12,7 +11,7 @@ COLUMNS: Final = """
 """
 
 
-def supplier_order_of(row: Row[Any]) -> SupplierOrder:
+def supplier_order_of(row: Row) -> SupplierOrder:
     """The supplier order in a row of COLUMNS."""
     return SupplierOrder(
         order_id=row.order_id,

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
-from chassis.database import rows_of
+from chassis.database import Row, rows_of
 
 SHOWN: Final = 100
 """Letters shown at once; the newest."""
@@ -43,7 +43,7 @@ class LetterFilter:
         return {"ids": list(self.ids), "type": self.type, "type_pattern": pattern, "order_id": self.order_id}
 
 
-def newest(connection: Connection, wanted: LetterFilter) -> Sequence[Row[Any]]:
+def newest(connection: Connection, wanted: LetterFilter) -> Sequence[Row]:
     """The newest letters that are meant."""
     return rows_of(connection, _NEWEST, **wanted.parameters())
 
@@ -53,6 +53,6 @@ def count(connection: Connection, wanted: LetterFilter) -> int:
     return int(rows_of(connection, _COUNT, **wanted.parameters())[0].letters)
 
 
-def keys(connection: Connection, wanted: LetterFilter) -> Sequence[Row[Any]]:
+def keys(connection: Connection, wanted: LetterFilter) -> Sequence[Row]:
     """The parked keys of the letters that are meant: consumer, topic, key."""
     return rows_of(connection, _KEYS, **wanted.parameters())

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from chassis import audit, tracing
 from chassis.consumer import Folding
-from chassis.database import Database
+from chassis.database import Database, Row
 from chassis.errors import ValidationFailed
 from chassis.interceptor import Context
 from chassis.operations import letters
@@ -64,16 +64,16 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
                 continue
         return self._database.read(lambda connection: letters.count(connection, wanted))
 
-    def _begin(self, connection: Connection, wanted: LetterFilter) -> Sequence[Row[Any]]:
+    def _begin(self, connection: Connection, wanted: LetterFilter) -> Sequence[Row]:
         details = {"ids": list(wanted.ids), "type": wanted.type, "order_id": wanted.order_id}
         audit.note(connection, actor=_ACTOR, action="replay_dead_letters", subject=self._context, details=details)
         return letters.keys(connection, wanted)
 
-    def _shown(self, rows: Sequence[Row[Any]]) -> list[pb.DeadLetter]:
+    def _shown(self, rows: Sequence[Row]) -> list[pb.DeadLetter]:
         return [_to_proto(row, self._context) for row in rows]
 
 
-def _to_proto(row: Row[Any], context: str) -> pb.DeadLetter:
+def _to_proto(row: Row, context: str) -> pb.DeadLetter:
     letter = pb.DeadLetter(
         id=row.id,
         service=context,

@@ -13,7 +13,14 @@ from deploy.local.java import find_java
 from deploy.local.place import Place, cache_folder
 
 NAME = "kafka"
-MEMORY = ("-Xms96m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError")
+MEMORY = (
+    "-Xms96m",
+    "-Xmx256m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+    "-XX:+ExitOnOutOfMemoryError",
+)
 LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -112,8 +119,8 @@ ONE_NODE = (
     "broker.heartbeat.interval.ms=1000",
 )
 SMALL = (
-    "num.network.threads=2",
-    "num.io.threads=4",
+    "num.network.threads=1",
+    "num.io.threads=1",
     "background.threads=2",
     "num.recovery.threads.per.data.dir=2",
     "log.segment.bytes=134217728",

@@ -59,7 +59,13 @@ class Postgres:
             return None
         draft = self._home / "draft"
         shutil.rmtree(draft, ignore_errors=True)
-        options = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin")
+        options = (
+            "--auth=scram-sha-256",
+            "--wal-segsize=1",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--locale-provider=builtin",
+        )
         identity = ("-U", OWNER, f"--pwfile={self._home / 'password'}", "--builtin-locale=C.UTF-8")
         return self._command("postgres format", "initdb", "-D", str(draft), *identity, *options)
 

@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from chassis import clock
-from chassis.database import LostUpdate, rows_of, run_sql
+from chassis.database import LostUpdate, Row, rows_of, run_sql
 from chassis.failpoints import failpoint
 from chassis.metrics import counter
 from chassis.outbox import tell
@@ -178,7 +178,7 @@ def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _reservation_of(row: Row[Any]) -> Reservation:
+def _reservation_of(row: Row) -> Reservation:
     id_, holder, status, lines, expires_at, shortages, traceparent = tuple(row)
     return Reservation(
         id_,

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from chassis import ids
-from chassis.database import rows_of
+from chassis.database import Row, rows_of
 from chassis.errors import NotFound, ValidationFailed
 from order_service.domain import Line
 from order_service.imports.domain import UNDER_WAY, ImportStatus, NotADryRun
@@ -91,7 +91,7 @@ def under_way(connection: Connection) -> list[tuple[str, ImportStatus]]:
     return [(row.id, ImportStatus(row.status)) for row in rows]
 
 
-def rejects(connection: Connection, import_id: str, after: int) -> Sequence[Row[Any]]:
+def rejects(connection: Connection, import_id: str, after: int) -> Sequence[Row]:
     """The next rejected rows behind a line, as (line, invoice, reason) in the order of the file."""
     return rows_of(
         connection,
@@ -116,8 +116,8 @@ def demand(connection: Connection, import_id: str, page_size: int, page_token: s
     return lines, lines[-1].sku if len(rows) > page_size else "", found.currency
 
 
-def _view(connection: Connection, row: Row[Any]) -> ImportView:
-    fields = dict(row._mapping)
+def _view(connection: Connection, row: Row) -> ImportView:
+    fields = row._asdict()
     fields["status"] = ImportStatus(row.status)
     by_status = dict(fields.pop("ended_by_status"))
     if row.status in UNDER_WAY and row.placed_orders > row.terminal_orders:
@@ -126,7 +126,7 @@ def _view(connection: Connection, row: Row[Any]) -> ImportView:
     return ImportView(**fields, orders_by_status=by_status)
 
 
-def _unfinished(connection: Connection, import_id: str) -> Sequence[Row[Any]]:
+def _unfinished(connection: Connection, import_id: str) -> Sequence[Row]:
     # An array instead of a join: the planner knows little of tables that fill and empty within seconds.
     return rows_of(
         connection,

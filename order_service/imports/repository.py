@@ -207,7 +207,7 @@ def find(connection: Connection, import_id: str, *, lock: bool = False) -> Found
     rows = rows_of(connection, f"{_FIND} FOR UPDATE" if lock else _FIND, id=import_id)
     if not rows:
         raise NotFound(f"there is no import {import_id}")
-    found = dict(rows[0]._mapping)
+    found = rows[0]._asdict()
     return FoundImport(**found | {"status": ImportStatus(found["status"])})
 
 

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection
 
 from chassis import clock, tracing
-from chassis.database import demand_all, rows_of, run_sql
+from chassis.database import change_all, rows_of, run_sql
 from chassis.failpoints import failpoint
 from chassis.outbox import tell
 from order_service import wire
@@ -95,16 +95,17 @@ def _step_on(connection: Connection, orders: Iterable[Order]) -> None:
     """Take all steps but the last two where there are more: the database follows two in an update."""
     while far := [(order, steps) for order in orders if len(steps := _moves_left(order)) > _STEPS_OF_AN_UPDATE]:
         landings = [(order, steps[_STEPS_OF_AN_UPDATE - 1]) for order, steps in far]
-        updated = run_sql(
+        change_all(
             connection,
             _STEP_ON,
+            len(landings),
+            "orders",
             ids=[order.id for order, _ in landings],
             versions_before=[order.stored_version for order, _ in landings],
             versions=[step.version for _, step in landings],
             statuses=[step.status for _, step in landings],
             previous_statuses=[step.previous for _, step in landings],
-        ).rowcount
-        demand_all(updated, len(landings), "orders")
+        )
         for order, step in landings:
             order.stored_version = step.version
 
@@ -116,9 +117,11 @@ def _moves_left(order: Order) -> list[Step]:
 
 
 def _update(connection: Connection, orders: Sequence[Order], at: datetime) -> None:
-    updated = run_sql(
+    change_all(
         connection,
         _UPDATE,
+        len(orders),
+        "orders",
         at=at,
         ids=[order.id for order in orders],
         versions_before=[order.stored_version for order in orders],
@@ -134,8 +137,7 @@ def _update(connection: Connection, orders: Sequence[Order], at: datetime) -> No
         failure_codes=[order.failure_code for order in orders],
         failure_messages=[order.failure_message for order in orders],
         failure_details=[_details_of(order) for order in orders],
-    ).rowcount
-    demand_all(updated, len(orders), "orders")
+    )
 
 
 def _details_of(order: Order) -> str | None:

@@ -1,11 +1,11 @@
 """The simulated provider's books: every charge and void, kept across restarts, so that a second charge can be seen."""
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
-from chassis.database import Database, rows_of
+from chassis.database import Database, Row, rows_of
 from chassis.failpoints import failpoint
 from payment_service.simulator.scenarios import Chances, Plan, depends_on_earlier_requests, plan_of
 
@@ -101,7 +101,7 @@ def _told_first(charge: Charge, plan: Plan) -> Told:
     return Told(plan.effect, plan, charge.amount_minor, charge.currency, plan.decline_code, plan.decline_reason)
 
 
-def _told_again(charge: Charge, plan: Plan, entry: Row[Any] | None) -> Told:
+def _told_again(charge: Charge, plan: Plan, entry: Row | None) -> Told:
     """Rule: a key is honoured; whatever the plan says, it is told what was told before."""
     if entry is None:
         return Told("error", plan, reason=_SERVER_ERROR)
@@ -112,7 +112,7 @@ def _told_again(charge: Charge, plan: Plan, entry: Row[Any] | None) -> Told:
     return Told(entry.outcome, _AT_ONCE, entry.amount_minor, entry.currency, entry.decline_code, entry.decline_reason)
 
 
-def _found(entry: Row[Any] | None) -> Told:
+def _found(entry: Row | None) -> Told:
     if entry is None or not entry.is_effective:
         return _NOT_FOUND
     state = "voided" if entry.is_voided else entry.outcome
@@ -147,7 +147,7 @@ def _enter(connection: Connection, charges: Sequence[tuple[Charge, Plan]]) -> se
     return {row.key for row in rows}
 
 
-def _entries(connection: Connection, keys: Sequence[str]) -> dict[str, Row[Any]]:
+def _entries(connection: Connection, keys: Sequence[str]) -> dict[str, Row]:
     if not keys:
         return {}
     rows = rows_of(

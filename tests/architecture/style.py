@@ -23,7 +23,8 @@ PACED = frozenset({"bench", "load", "chaos"})
 
 EDGES = {
     "chassis/interceptor.py": "whatever an RPC ran into becomes a status",
-    "chassis/consumer.py": "whatever a fact ran into, it does not hold up its neighbours",
+    "chassis/consumer/folding.py": "whatever a fact ran into, it does not hold up its neighbours",
+    "chassis/consumer/reading.py": "the consumer outlives whatever it ran into",
     "chassis/jobs.py": "a job that failed comes again",
     "chassis/outbox.py": "the relay outlives a round",
     "chassis/batcher.py": "the servicer's edge for a batch: whoever waits gets an answer",

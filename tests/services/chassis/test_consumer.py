@@ -3,8 +3,8 @@
 from datetime import timedelta
 from itertools import count
 
+import psycopg
 import pytest
-from sqlalchemy.exc import DBAPIError
 
 from chassis import clock, dead_letters, ids, inbox
 from chassis.consumer import Folding
@@ -169,7 +169,7 @@ def test_when_even_parking_fails_the_batch_is_kept_for_later(database: Database,
     """Parking for ever what cannot be parked would end in a recursion, not in a retry."""
     database.write(lambda connection: run_sql(connection, "ALTER TABLE dead_letters RENAME TO mislaid"))
 
-    with pytest.raises(DBAPIError):
+    with pytest.raises(psycopg.Error):
         folding.apply([_record(folding, "a", sealed(captured("t", "a", -1)))])
 
     database.write(lambda connection: run_sql(connection, "ALTER TABLE mislaid RENAME TO dead_letters"))

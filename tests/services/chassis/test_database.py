@@ -1,7 +1,7 @@
 """Transactions that are tried again when the database, not they, is to blame."""
 
+import psycopg
 import pytest
-from sqlalchemy.exc import DBAPIError
 
 from chassis.database import Database, DatabaseAway, LostUpdate, rows_of, run_sql
 
@@ -47,7 +47,7 @@ def test_a_lost_update_starts_over_and_a_bug_does_not(database: Database) -> Non
         return len(tries)
 
     assert database.write(loses_once) == 2
-    with pytest.raises(DBAPIError):
+    with pytest.raises(psycopg.Error):
         database.write(lambda connection: run_sql(connection, "SELECT 1 / 0"))
 
 

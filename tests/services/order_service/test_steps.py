@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from sqlalchemy.exc import IntegrityError
+from psycopg import IntegrityError
 
 from chassis.database import run_sql
 from order_service.domain import NEXT_STATUSES, Status
