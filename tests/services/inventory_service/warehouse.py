@@ -8,7 +8,6 @@ from itertools import count
 from typing import Any, Final
 
 from google.protobuf.message import Message
-from sqlalchemy import Connection, event
 
 from chassis import clock, ids, inbox
 from chassis.consumer import Folding
@@ -21,6 +20,7 @@ from inventory_service.event_handlers import HANDLERS
 from inventory_service.repository import Stockrooms
 from protos.inventory.events.v1 import events_pb2 as events
 from protos.orders.events.v1 import events_pb2 as orders
+from tests.statements import before_statement
 from tests.waiting import until
 
 TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
@@ -180,15 +180,5 @@ class Warehouse:
     @contextmanager
     def before_statement(self, part: str, action: Callable[[], None]) -> Iterator[None]:
         """Do something, once, just before the first statement that contains `part`."""
-        waiting = [action]
-
-        def look(_connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
-            if part in statement and waiting:
-                waiting.pop()()
-
-        event.listen(self.database.engine, "before_cursor_execute", look)
-        try:
+        with before_statement(self.database, part, action):
             yield
-        finally:
-            event.remove(self.database.engine, "before_cursor_execute", look)
-        assert not waiting

@@ -8,7 +8,6 @@ from itertools import count
 from typing import Any, Final
 
 from google.protobuf.message import Message
-from sqlalchemy import Connection, event
 
 from chassis import clock, ids, inbox
 from chassis.consumer import Folding
@@ -23,6 +22,7 @@ from protos.inventory.events.v1 import events_pb2 as inventory
 from protos.orders.events.v1 import events_pb2 as orders
 from protos.payments.events.v1 import events_pb2 as payments
 from protos.suppliers.events.v1 import events_pb2 as suppliers
+from tests.statements import before_statement
 
 TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 _TOLD: Final = (
@@ -173,18 +173,8 @@ class Shop:
     @contextmanager
     def before_statement(self, part: str, action: Callable[[], None]) -> Iterator[None]:
         """Do something, once, just before the first statement that contains `part`."""
-        waiting = [action]
-
-        def look(_connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
-            if part in statement and waiting:
-                waiting.pop()()
-
-        event.listen(self.database.engine, "before_cursor_execute", look)
-        try:
+        with before_statement(self.database, part, action):
             yield
-        finally:
-            event.remove(self.database.engine, "before_cursor_execute", look)
-        assert not waiting
 
 
 def full_outbox() -> Backlog:
