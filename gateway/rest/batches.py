@@ -24,7 +24,7 @@ BATCH_BYTES = 2 << 20
 WAITING_BYTES = 64 << 20
 """What the bodies of all waiting requests may come to; more requests are refused."""
 
-_APART_SECONDS = 0.010
+_APART_SECONDS = 0.012
 """Batches leave at least so long after each other; a lone request goes at once."""
 
 

@@ -18,7 +18,7 @@ from gateway.rest.decoding import UnsupportedFace
 from gateway.rest.encoding import Writers
 from gateway.rest.faces import Face
 from gateway.rest.forms import FileOfForm
-from gateway.rest.problems import from_rpc
+from gateway.rest.problems import Problem, from_rpc
 from gateway.rest.requests import Request, unsupported_media_type
 from gateway.rest.shapes import shape_of
 
@@ -27,6 +27,9 @@ CHUNK_BYTES = 256 << 10
 NAMELESS = "upload"
 """What a file is called that came without a name."""
 
+RETRY_AFTER = ((b"retry-after", b"1"),)
+_WRITTEN_TOO_LATE = "Internal error from Core"
+"""What grpc.aio makes of a call's status when a message could not be sent any more."""
 _GZIP = b"\x1f\x8b"
 _RAW_TYPES = ("text/csv", "application/gzip", "application/x-gzip")
 
@@ -55,7 +58,7 @@ class Upload:
         try:
             imported = await self._carried(spec, first, chunks, request)
         except grpc.aio.AioRpcError as error:
-            raise from_rpc(error, self._writers) from error
+            raise _refusal(error, self._writers) from error
         return of_json(202, self._shape(imported))
 
     async def _file_of(self, request: Request) -> tuple[AsyncIterator[bytes], str]:
@@ -92,6 +95,13 @@ class Upload:
             # The service has answered before the end. Why is known only to the call itself: the write that
             # failed is told as an internal error.
             return
+
+
+def _refusal(error: grpc.aio.AioRpcError, writers: Writers) -> Problem:
+    """What the service answered; where the write that came too late has overwritten it, whoever asks again is told."""
+    if error.code() is grpc.StatusCode.INTERNAL and error.details() == _WRITTEN_TOO_LATE:
+        return Problem(503, "unavailable", "The upload was ended early; try again.", headers=RETRY_AFTER)
+    return from_rpc(error, writers)
 
 
 async def _chunks(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
