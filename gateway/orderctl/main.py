@@ -3,7 +3,7 @@
 import click
 
 from gateway.orderctl.catalogue import catalogue
-from gateway.orderctl.dead_letters import dead_letters
+from gateway.orderctl.dead_letters import audit, dead_letters
 from gateway.orderctl.import_file import import_file
 from gateway.orderctl.imports import imports
 from gateway.orderctl.kpis import kpis
@@ -40,6 +40,7 @@ for verb in (
     sample,
     imports,
     dead_letters,
+    audit,
     kpis,
 ):
     main.add_command(verb)

@@ -208,6 +208,19 @@ class FakeOperations(operations_grpc.OperationsServiceServicer):
         self.asked.append(request)
         return operations.ReplayDeadLettersResponse(matched=1, replayed=1)
 
+    def DiscardDeadLetters(
+        self, request: operations.DiscardDeadLettersRequest, context: Context
+    ) -> operations.DiscardDeadLettersResponse:
+        self.asked.append(request)
+        return operations.DiscardDeadLettersResponse(matched=1, discarded=1)
+
+    def ListAuditEntries(
+        self, request: operations.ListAuditEntriesRequest, context: Context
+    ) -> operations.ListAuditEntriesResponse:
+        self.asked.append(request)
+        entry = operations.AuditEntry(id="entry-1", service="orders", action="discard_dead_letters")
+        return operations.ListAuditEntriesResponse(entries=[entry])
+
 
 @dataclass
 class FakeServices:
