@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from chassis import clock
 from chassis.calls import Call
-from payment_service.domain import Captured, Declined, NotFound, NotSent, Status, Voided
-from payment_service.ports import ChargeRequest
+from payment_service.domain import Captured, Declined, NotFound, NotSent, Refunded, Status, Voided
+from payment_service.ports import ChargeRequest, RefundRequest
 from protos.payments.events.v1 import events_pb2 as events
 from tests.services.payment_service.desk import TIMEOUT, Desk, an_order, payment_requested
 from tests.waiting import until
@@ -31,6 +31,14 @@ class AwayProvider:
     async def void(self, key: str) -> Voided:
         self._require()
         return Voided("ref")
+
+    async def refund(self, request: RefundRequest) -> Refunded:
+        self._require()
+        return Refunded("ref", request.amount_minor, request.currency)
+
+    async def look_up_refund(self, key: str) -> NotFound:
+        self._require()
+        return NotFound()
 
     def _require(self) -> None:
         if not self.is_back:
