@@ -262,11 +262,13 @@ def on_supplier_order_failed(loaded: Loaded, received: Received[SupplierOrderFai
 
 
 def on_supplier_order_accepted(loaded: Loaded, received: Received[SupplierOrderAccepted]) -> None:
-    """News only where the supplier could not be reached before."""
-    order = _waiting(loaded, received)
-    if order.attention is Attention.SUPPLIER_WAIT:
+    """The supplier has it on order, perhaps still: when it is asked next is news, and that it can be reached again."""
+    message = received.message
+    next_check_at = wire.instant(message.next_check_at) if message.HasField("next_check_at") else None
+    if next_check_at is None and _waiting(loaded, received).attention is Attention.SUPPLIER_WAIT:
         raise Ignore
-    order.wait_for_supplier(Attention.SUPPLIER_WAIT, None, f"The supplier has taken on {received.message.sku}.")
+    reason = f"The supplier has {message.sku} on order."
+    _go_on_waiting(loaded, received, Attention.SUPPLIER_WAIT, next_check_at, reason)
 
 
 def on_supplier_order_delayed(loaded: Loaded, received: Received[SupplierOrderDelayed]) -> None:
@@ -282,7 +284,7 @@ def on_supplier_order_unreachable(loaded: Loaded, received: Received[SupplierOrd
 
 
 def _go_on_waiting(
-    loaded: Loaded, received: Received[Any], attention: Attention, next_try_at: datetime, reason: str
+    loaded: Loaded, received: Received[Any], attention: Attention, next_try_at: datetime | None, reason: str
 ) -> None:
     order = _waiting(loaded, received)
     if (order.attention, order.next_try_at) == (attention, next_try_at):
