@@ -35,10 +35,11 @@ def list_payments(session: Session, order_id: str) -> None:
     "--outcome", type=click.Choice(_OUTCOMES, case_sensitive=False), required=True, help="What was found out."
 )
 @click.option("--evidence", required=True, help="How it is known: who at the provider said so, in which document.")
+@click.option("--refund", default=None, help="End this refund of the payment, not the payment itself.")
 @click.option("--reference", default="", help="The provider's reference, where there is one.")
 @verb
-def settle(session: Session, payment_id: str, outcome: str, evidence: str, reference: str) -> None:
-    """End a payment of which the provider does not tell what became of it; kept in the audit."""
+def settle(session: Session, payment_id: str, outcome: str, evidence: str, refund: str | None, reference: str) -> None:
+    """End a payment or a refund of which the provider does not tell what became of it; kept in the audit."""
     service = session.client.payments
     name = f"SETTLEMENT_OUTCOME_{outcome.replace('-', '_').upper()}"
     request = pb.SettlePaymentRequest(
@@ -46,6 +47,7 @@ def settle(session: Session, payment_id: str, outcome: str, evidence: str, refer
         outcome=name,
         evidence=evidence,
         provider_reference=reference,
+        refund_id=refund,
     )
     session.output.one(service.ask(service.rpc.SettlePayment, request), _SHOWN)
 

@@ -8,14 +8,13 @@ from itertools import count
 from typing import Any, Final
 
 from google.protobuf.message import Message
-from sqlalchemy import Connection, event
 
 from chassis import clock, ids, inbox
 from chassis.consumer import Folding
 from chassis.database import Database, rows_of, run_sql
 from chassis.envelope import Outgoing, open_envelope, seal, type_of
 from order_service import commands, repository
-from order_service.commands import Backlog, CancelOrder, Placed, PlaceOrder, Placing
+from order_service.commands import Backlog, CancelOrder, Placed, PlaceOrder, Placing, RefundOrder
 from order_service.domain import Order, Product, Wanted
 from order_service.event_handlers import HANDLERS, PRODUCT_HANDLERS, OrderRoom, ProductRoom
 from order_service.tables import CONTEXT, Shown
@@ -23,6 +22,7 @@ from protos.inventory.events.v1 import events_pb2 as inventory
 from protos.orders.events.v1 import events_pb2 as orders
 from protos.payments.events.v1 import events_pb2 as payments
 from protos.suppliers.events.v1 import events_pb2 as suppliers
+from tests.statements import before_statement
 
 TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 _TOLD: Final = (
@@ -36,6 +36,8 @@ _TOLD: Final = (
     payments.PaymentRequested,
     payments.PaymentGiveUpRequested,
     payments.PaymentVoidRequested,
+    payments.RefundRequested,
+    orders.OrderRefunded,
     suppliers.SupplierOrderRequested,
     suppliers.SupplierOrderCancelRequested,
 )
@@ -91,6 +93,10 @@ class Shop:
         """Results and refusals of one batch of cancels."""
         asked = [CancelOrder(order_id, reason, traceparent=TRACE) for order_id in order_ids]
         return list(self.database.write(lambda connection: commands.cancel_orders(connection, asked)))
+
+    def refund(self, *asked: RefundOrder) -> list[Any]:
+        """Results and refusals of one batch of refunds."""
+        return list(self.database.write(lambda connection: commands.refund_orders(connection, asked)))
 
     def hear(self, *facts: Message) -> None:
         """One poll brings these facts."""
@@ -173,18 +179,8 @@ class Shop:
     @contextmanager
     def before_statement(self, part: str, action: Callable[[], None]) -> Iterator[None]:
         """Do something, once, just before the first statement that contains `part`."""
-        waiting = [action]
-
-        def look(_connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
-            if part in statement and waiting:
-                waiting.pop()()
-
-        event.listen(self.database.engine, "before_cursor_execute", look)
-        try:
+        with before_statement(self.database, part, action):
             yield
-        finally:
-            event.remove(self.database.engine, "before_cursor_execute", look)
-        assert not waiting
 
 
 def full_outbox() -> Backlog:

@@ -17,7 +17,7 @@ _PLACE = ["orders.place.before_insert", "orders.place.after_insert", "orders.pla
 _SAVE = ["orders.save.after_orders", "orders.save.after_timeline", "orders.save.after_tell"]
 _HEAR = ["orders.orders.before_save", *_SAVE, "orders.orders.before_commit", "orders.orders.after_commit"]
 _CANCEL = [*_SAVE, "orders.cancel.before_commit"]
-_EXPIRE = ["orders.save.after_tell", "orders.expire.before_commit"]
+_EXPIRE = ["orders.save.after_tell", "orders.chase.before_commit"]
 
 Deed = tuple[str, str, bytes]
 """What the process is to do, with which order or key, and what it hears."""

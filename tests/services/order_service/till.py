@@ -5,7 +5,7 @@ What it hears comes on standard input, as Kafka keeps it.
 
 import sys
 
-from order_service.jobs import Expiry
+from order_service.jobs import Patrol
 from tests.services.order_service.shop import Shop, a_command
 
 
@@ -19,7 +19,7 @@ def main(url: str, what: str, name: str) -> None:
     elif what == "cancel":
         shop.cancel(name)
     else:
-        Expiry(shop.database, lambda: None).expire_overdue()
+        Patrol(shop.database, lambda: None).look()
 
 
 if __name__ == "__main__":
