@@ -8,9 +8,10 @@ from sqlalchemy import Connection
 
 from chassis import audit, clock, tracing
 from chassis.database import Database
+from chassis.errors import NotFound
 from chassis.failpoints import failpoint
 from payment_service import queries, repository
-from payment_service.domain import Difference, Noticed, Payment, Policy, Settlement
+from payment_service.domain import Difference, Noticed, Payment, Policy, Refund, Settlement
 from payment_service.ports import Notice
 from payment_service.queries import Shown
 from payment_service.repository import Loaded, Payments
@@ -21,12 +22,17 @@ T = TypeVar("T")
 
 
 class SettlePayment(NamedTuple):
-    """Asks to end a payment by what an operator has found out; `evidence` is kept in the audit."""
+    """Asks to end a payment, or a refund of it, by what an operator has found out; `evidence` is kept in the audit."""
 
     payment_id: str
     settlement: Settlement
     evidence: str
     provider_reference: str = ""
+    refund_id: str = ""
+
+
+class RefundNotFound(NotFound):
+    """The payment has no such refund."""
 
 
 class PaymentDesk:
@@ -39,17 +45,21 @@ class PaymentDesk:
         self._wake_relay = wake_relay
 
     async def settle(self, command: SettlePayment) -> Shown:
-        """The payment as it is then. Raises PaymentNotFound, PaymentNotSettleable."""
+        """The payment as it is then. Raises PaymentNotFound, RefundNotFound, PaymentNotSettleable."""
 
         def change(connection: Connection, payment: Payment, loaded: Loaded) -> None:
             before = payment.status
-            payment.settle(command.settlement, command.provider_reference, loaded.at)
+            if command.refund_id:
+                self._refund_of(connection, payment, loaded, command.refund_id).settle(command.settlement)
+            else:
+                payment.settle(command.settlement, command.provider_reference, loaded.at)
             details = {
                 "order_id": payment.order_id,
                 "from": before,
                 "outcome": command.settlement,
                 "evidence": command.evidence,
                 "provider_reference": command.provider_reference,
+                "refund_id": command.refund_id,
             }
             audit.note(
                 connection, actor=_OPERATOR, action="settle_payment", subject=command.payment_id, details=details
@@ -57,6 +67,12 @@ class PaymentDesk:
 
         await self._change(command.payment_id, change)
         return await self._database.aread(lambda connection: queries.get_payment(connection, command.payment_id))
+
+    def _refund_of(self, connection: Connection, payment: Payment, loaded: Loaded, refund_id: str) -> Refund:
+        self._payments.add_refunds(connection, loaded, [payment.order_id])
+        if (refund := loaded.refunds.get(refund_id.lower())) is None:
+            raise RefundNotFound(f"payment {payment.id} has no refund {refund_id}")
+        return refund
 
     async def notice(self, notice: Notice) -> Noticed:
         """What became of what the provider has told unasked. Raises PaymentNotFound."""

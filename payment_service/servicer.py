@@ -45,7 +45,11 @@ class PaymentServicer(PaymentServiceServicer):
     async def SettlePayment(self, request: pb.SettlePaymentRequest, context: Any) -> pb.Payment:
         """The payment as an operator has ended it."""
         command = SettlePayment(
-            request.payment_id, wire.settlement_of(request.outcome), request.evidence, request.provider_reference
+            request.payment_id,
+            wire.settlement_of(request.outcome),
+            request.evidence,
+            request.provider_reference,
+            request.refund_id,
         )
         return wire.payment_to_proto(*await self._desk.settle(command))
 

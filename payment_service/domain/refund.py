@@ -19,6 +19,7 @@ from payment_service.domain.answers import (
 from payment_service.domain.facts import Attention, RefundDelayed, RefundFailed, RefundSucceeded
 from payment_service.domain.payment import Payment
 from payment_service.domain.policy import DAILY, Next, Policy, after_errors, after_not_sent
+from payment_service.domain.settling import PaymentNotSettleable, Settlement
 from payment_service.domain.status import PAID, UNDECIDED
 
 
@@ -31,6 +32,7 @@ class RefundStatus(StrEnum):
     FAILED = "FAILED"
 
 
+_SETTLEMENTS: Final = frozenset({Settlement.GIVEN_BACK, Settlement.NOT_GIVEN_BACK})
 _ENDED: Final = frozenset({RefundStatus.SUCCEEDED, RefundStatus.FAILED})
 
 
@@ -113,6 +115,19 @@ class Refund:
         if isinstance(answer, NotFound):
             return self._after_not_found(asked, policy)
         return self._doubt(at, policy)
+
+    def settle(self, settlement: Settlement) -> None:
+        """End by an operator's word what the provider does not tell, or refuses. Raises PaymentNotSettleable."""
+        if self.status in _ENDED or self.attention is Attention.NONE or settlement not in _SETTLEMENTS:
+            raise PaymentNotSettleable(
+                f"the refund is {self.status} and cannot be settled as {settlement}", metadata={"status": self.status}
+            )
+        self.is_changed = self.payment.is_changed = True
+        if settlement is Settlement.GIVEN_BACK:
+            self._end(RefundStatus.SUCCEEDED)
+            self.payment.note_refunded(self.amount_minor)
+        else:
+            self._fail("The payment provider has not given the money back.")
 
     def _after_send(self, answer: Answer, at: datetime, policy: Policy) -> Next | None:
         if isinstance(answer, Refused):

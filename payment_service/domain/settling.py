@@ -13,6 +13,7 @@ class Settlement(StrEnum):
     CAPTURED = "CAPTURED"
     NOT_CAPTURED = "NOT_CAPTURED"
     GIVEN_BACK = "GIVEN_BACK"
+    NOT_GIVEN_BACK = "NOT_GIVEN_BACK"
 
 
 SETTLED: Final = Declined("not_captured", "The payment provider has not taken the money.")

@@ -9,12 +9,13 @@ import pytest
 from chassis import tracing
 from chassis.database import Database, Row, rows_of
 from chassis.ids import new_id
-from payment_service.commands import PaymentDesk, SettlePayment
-from payment_service.domain import Captured, Noticed, PaymentNotSettleable, Settlement, Status
+from payment_service.commands import PaymentDesk, RefundNotFound, SettlePayment
+from payment_service.domain import Captured, Noticed, PaymentNotSettleable, Settlement, Status, TimedOut
 from payment_service.ports import Notice
 from payment_service.queries import PaymentNotFound, list_payments
 from protos.payments.events.v1 import events_pb2 as events
-from tests.services.payment_service.desk import TRACE, Desk, a_policy, an_order, payment_requested
+from tests.services.payment_service.desk import TRACE, Desk, a_policy, an_order, payment_requested, refund_requested
+from tests.services.payment_service.test_refunds import ForgetfulProvider
 from tests.waiting import until
 
 _EVIDENCE = "told by the provider's clerk on the telephone"
@@ -135,3 +136,25 @@ def test_callbacks_and_polls_that_race_tell_the_order_once(desk: Desk) -> None:
 def test_a_callback_for_a_payment_that_nobody_knows_is_refused(desk: Desk) -> None:
     with pytest.raises(PaymentNotFound):
         notice(desk, new_id())
+
+
+def test_an_operator_ends_a_refund_of_which_nobody_knows(a_desk: Callable[..., Desk]) -> None:
+    provider = ForgetfulProvider(TimedOut())
+    desk = a_desk(provider=provider, unknown_schedule=_LONG)
+    provider.behind = desk.simulated
+    order, refund = an_order(), new_id()
+    desk.hear(payment_requested(order))
+    assert until(lambda: desk.books.status(order) == Status.CAPTURED)
+    desk.hear(refund_requested(order, 210, refund))
+    assert until(lambda: desk.books.decided(order)[-1] == "RefundDelayed")
+    payment = payment_id(desk, order)
+
+    word = SettlePayment(payment, Settlement.GIVEN_BACK, _EVIDENCE, refund_id=refund)
+    shown = asyncio.run(commands(desk).settle(word))
+    with pytest.raises(RefundNotFound):
+        asyncio.run(commands(desk).settle(word._replace(refund_id=new_id())))
+
+    assert (shown.payment.status, shown.payment.refunded_minor) == (Status.PARTIALLY_REFUNDED, 210)
+    assert desk.books.decided(order)[-1] == "RefundSucceeded"
+    [act] = audited(desk.database, payment)
+    assert act.details["refund_id"] == refund

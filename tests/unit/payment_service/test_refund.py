@@ -15,6 +15,7 @@ from payment_service.domain import (
     NotFound,
     NotSent,
     Payment,
+    PaymentNotSettleable,
     PaymentUndecided,
     Question,
     Refund,
@@ -24,6 +25,7 @@ from payment_service.domain import (
     RefundStatus,
     RefundSucceeded,
     Refused,
+    Settlement,
     Status,
     TimedOut,
 )
@@ -236,3 +238,53 @@ def test_whatever_is_answered_never_more_is_given_back_than_was_captured(
 
     assert payment.refunded_minor == sum(e.amount_minor for e in refunds if e.status is RefundStatus.SUCCEEDED)
     assert payment.refunded_minor <= payment.captured_minor
+
+
+def a_refund_of_which_nobody_knows() -> Refund:
+    refund = a_refund()
+    for at in (0, 5, 35, 335):
+        refund.take_answer(looked_up(TimedOut(), at=at), POLICY)
+    refund.payment.facts.clear()
+    return refund
+
+
+def test_an_operators_word_ends_a_refund_that_nobody_tells_of_and_books_what_went_back() -> None:
+    refund = a_refund_of_which_nobody_knows()
+
+    refund.settle(Settlement.GIVEN_BACK)
+
+    assert refund.status is RefundStatus.SUCCEEDED
+    assert (refund.payment.refunded_minor, refund.payment.status) == (200, Status.PARTIALLY_REFUNDED)
+    assert told(refund.payment) == [RefundSucceeded]
+    assert refund.take_answer(looked_up(refunded(), at=400), POLICY) is None
+    assert refund.payment.refunded_minor == 200
+
+
+def test_an_operators_word_ends_a_refund_that_the_provider_refuses_and_its_money_is_free_again() -> None:
+    refund = a_refund(510)
+    refund.take_answer(sent(REFUSED), POLICY)
+    refund.payment.facts.clear()
+
+    refund.settle(Settlement.NOT_GIVEN_BACK)
+
+    assert refund.status is RefundStatus.FAILED
+    assert told(refund.payment) == [RefundFailed]
+    again = Refund.requested(refund.payment, [refund], "refund-2", (510, "GBP"), NOON)
+    assert again.status is RefundStatus.SENDING
+
+
+@pytest.mark.parametrize("settlement", [Settlement.CAPTURED, Settlement.NOT_CAPTURED])
+def test_a_refund_is_not_settled_by_a_word_about_the_charge(settlement: Settlement) -> None:
+    refund = a_refund_of_which_nobody_knows()
+
+    with pytest.raises(PaymentNotSettleable):
+        refund.settle(settlement)
+
+
+def test_a_refund_that_waits_for_nobody_is_not_settled() -> None:
+    ended = a_refund()
+    ended.take_answer(sent(refunded()), POLICY)
+
+    for refund in (a_refund(), ended):
+        with pytest.raises(PaymentNotSettleable):
+            refund.settle(Settlement.GIVEN_BACK)

@@ -132,6 +132,7 @@ def _voided() -> Payment:
         (a_captured_payment, Settlement.NOT_CAPTURED),
         (a_captured_payment, Settlement.GIVEN_BACK),
         (an_unknown_payment, Settlement.GIVEN_BACK),
+        (an_unknown_payment, Settlement.NOT_GIVEN_BACK),
         (_voided, Settlement.CAPTURED),
         (_voided, Settlement.GIVEN_BACK),
     ],
