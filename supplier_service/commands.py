@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from chassis.batcher import CommandFunction
 from chassis.errors import Refusal
+from chassis.failpoints import failpoint
 from supplier_service import queries
 from supplier_service.domain import News
 from supplier_service.queries import SupplierOrderNotFound
@@ -47,6 +48,8 @@ def take_news(
         order_id, supplier_order_id = found
         loaded.traces[order_id] = command.traceparent
         results.append(known[supplier_order_id].take_news(command.news))
+    failpoint("suppliers.news.before_save")
     supplier_orders.save(connection, loaded)
+    failpoint("suppliers.news.before_commit")
     supplier_orders.count(loaded)
     return results
