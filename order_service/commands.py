@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from chassis import audit, clock, tracing
+from chassis import audit, clock, dead_letters, tracing
 from chassis.database import LostUpdate, rows_of
 from chassis.errors import Overloaded, Refusal
 from chassis.failpoints import failpoint
@@ -353,8 +353,13 @@ def reschedule_orders(connection: Connection, due: Mapping[str, datetime]) -> No
 
 
 def resume_orders(connection: Connection, commands: Sequence[ResumeOrder]) -> list[Shown | Refusal]:
-    """What time does with stuck orders, by hand: send the open request again at once, and write down who did it."""
-    loaded = repository.load(connection, sorted({command.order_id for command in commands}))
+    """What time does with stuck orders, by hand: send the open request again at once, and write down who did it.
+
+    What is parked of them is tried at once, too.
+    """
+    order_ids = sorted({command.order_id for command in commands})
+    dead_letters.hurry(connection, order_ids)
+    loaded = repository.load(connection, order_ids)
     resumed = {}
     for command in commands:
         order = loaded.orders.get(command.order_id)

@@ -231,6 +231,18 @@ def test_a_stuck_order_names_the_letter_that_holds_it_up(shop: Shop, look: Calla
     assert "has not asked for its stock to be released" in stuck.reason
 
 
+def test_a_resume_has_what_is_parked_of_the_order_tried_at_once(shop: Shop) -> None:
+    order_id = shop.place()
+    shop.hear(released(order_id))
+    shop.run("UPDATE parked_keys SET next_try_at = now() + interval '1 hour'")
+    shop.cancel(order_id)
+    shop.folding.retry_due()
+    assert shop.status(order_id) == "CANCELLING"
+    _resume(shop, order_id)
+    shop.folding.retry_due()
+    assert (shop.status(order_id), shop.letters()) == ("CANCELLED", [])
+
+
 def test_stuck_orders_come_in_pages_newest_first(shop: Shop, look: Callable[[], None]) -> None:
     order_ids = [shop.place() for _ in range(3)]
     for order_id in order_ids:
