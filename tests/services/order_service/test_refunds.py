@@ -5,41 +5,13 @@ from concurrent.futures import Future
 from typing import Any
 
 from chassis import clock, ids
-from order_service.commands import RefundOrder, RefundStands
-from order_service.domain import (
-    IdempotencyKeyReused,
-    OrderNotFound,
-    OrderNotRefundable,
-    RefundExceedsPayment,
-    WantedRefund,
-)
+from order_service.commands import RefundStands
+from order_service.domain import IdempotencyKeyReused, OrderNotFound, OrderNotRefundable, RefundExceedsPayment
 from order_service.reports.queries import kpis
-from protos.payments.events.v1.events_pb2 import RefundDelayed, RefundFailed, RefundSucceeded
-from tests.services.order_service.saga_facts import captured, in_seconds, reserved
+from protos.payments.events.v1.events_pb2 import RefundDelayed, RefundFailed
+from tests.services.order_service.refunding import a_paid_order, a_refund, refund_of, succeeded
+from tests.services.order_service.saga_facts import in_seconds
 from tests.services.order_service.shop import TRACE, Shop
-
-
-def a_paid_order(shop: Shop) -> str:
-    """Two pieces for 2.55 each."""
-    order_id = shop.place(("A", 1), ("A", 1))
-    shop.hear(reserved(order_id))
-    shop.hear(captured(order_id))
-    return order_id
-
-
-def a_refund(order_id: str, key: str = "", amount_minor: int | None = None, **more: Any) -> RefundOrder:
-    wanted = WantedRefund(key or ids.new_id(), repr((amount_minor, more)).encode(), amount_minor, **more)
-    return RefundOrder(ids.new_id(), order_id, wanted, traceparent=TRACE)
-
-
-def refund_of(result: Any) -> str:
-    """The id of a refund that stands."""
-    assert isinstance(result, RefundStands), result
-    return result.refund.id
-
-
-def succeeded(order_id: str, refund_id: str, amount_minor: int) -> RefundSucceeded:
-    return RefundSucceeded(order_id=order_id, refund_id=refund_id, amount_minor=amount_minor)
 
 
 def test_a_refund_goes_from_its_request_to_the_shelf(shop: Shop) -> None:
@@ -152,7 +124,7 @@ def test_an_unknown_refund_is_shown_until_it_is_known(shop: Shop) -> None:
     assert (known.attention, known.next_try_at, known.payment_status) == (None, None, "PARTIALLY_REFUNDED")
 
 
-def test_a_refund_that_nobody_asked_for_is_parked_and_not_booked(shop: Shop) -> None:
+def test_another_amount_than_was_asked_back_is_parked_and_not_booked(shop: Shop) -> None:
     order_id = a_paid_order(shop)
     refund_id = refund_of(shop.refund(a_refund(order_id, amount_minor=100))[0])
 

@@ -1,11 +1,12 @@
-"""Does one thing with an order, in a process that may die at any step: `… URL place|hear|cancel|expire ORDER_OR_KEY`.
+"""Does one thing with an order, in a process that may die at any step.
 
-What it hears comes on standard input, as Kafka keeps it.
+`… URL place|hear|cancel|refund|expire ORDER_OR_KEY`; what it hears comes on standard input, as Kafka keeps it.
 """
 
 import sys
 
 from order_service.jobs import Patrol
+from tests.services.order_service.refunding import a_refund
 from tests.services.order_service.shop import Shop, a_command
 
 
@@ -18,6 +19,8 @@ def main(url: str, what: str, name: str) -> None:
         shop.deliver((topic.decode(), name, value))
     elif what == "cancel":
         shop.cancel(name)
+    elif what == "refund":
+        shop.refund(a_refund(name, "r1", 200))
     else:
         Patrol(shop.database, lambda: None).look()
 
