@@ -33,7 +33,9 @@ class FoundDifference(NamedTuple):
 _BOOKS: Final = """
 SELECT id, order_id, status, captured_minor, refunded_minor, currency, is_voiding OR EXISTS (
     SELECT 1 FROM refunds WHERE refunds.order_id = payments.order_id AND refunds.status IN ('SENDING', 'UNKNOWN')
-    ) AS is_giving_back
+    ) OR (status IN ('VOIDED', 'PARTIALLY_REFUNDED', 'REFUNDED') AND EXISTS (
+    SELECT 1 FROM audit WHERE audit.subject = CAST(payments.id AS text) AND audit.action = 'settle_payment'
+        AND audit.details ->> 'outcome' = 'GIVEN_BACK')) AS is_giving_back
 FROM payments
 """
 _GET: Final = f"SELECT {COLUMNS} FROM payments WHERE id = CAST(:id AS uuid)"

@@ -17,7 +17,10 @@ class TheirEntry(NamedTuple):
 
 
 class OurEntry(NamedTuple):
-    """What our ledger says of one payment. `is_open`: it waits for an answer, and may change any moment."""
+    """What our ledger says of one payment.
+
+    `is_giving_back`: its money is on its way back, or went back by hand, past the provider's books.
+    """
 
     payment_id: str
     order_id: str
@@ -29,7 +32,7 @@ class OurEntry(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        """Nobody claims to know how much money there is."""
+        """Nobody claims to know how much money the provider holds."""
         return self.status in UNDECIDED or self.is_giving_back
 
 

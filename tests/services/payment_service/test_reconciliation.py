@@ -1,5 +1,6 @@
 """The provider's books compared with ours: every difference is found, however the batches fall, and forgotten again."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -8,13 +9,27 @@ from prometheus_client import REGISTRY
 
 from chassis.database import Database, rows_of, run_sql
 from payment_service.adapters.ledger import SimulatedJournal
-from payment_service.domain import Status
+from payment_service.commands import SettlePayment
+from payment_service.domain import Refused, Settlement, Status
 from payment_service.jobs import Doubts, Reconciliation
 from payment_service.queries import list_differences
 from payment_service.simulator.ledger import Ledger
 from protos.payments.events.v1 import events_pb2 as events
 from tests.services.payment_service.desk import Desk, an_order, payment_requested
+from tests.services.payment_service.test_operators import commands, payment_id
+from tests.services.payment_service.test_refusals import AwayProvider
 from tests.waiting import until
+
+
+class StubbornProvider(AwayProvider):
+    """Takes money, and will not take it back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_back = True
+
+    async def void(self, key: str) -> Refused:
+        return Refused("settled already")
 
 
 @pytest.fixture
@@ -110,6 +125,25 @@ def test_every_end_that_is_no_mistake_leaves_no_difference(desk: Desk, reconcili
     assert until(lambda: desk.books.status(orders[4]) == Status.VOIDED)
 
     reconciliation.compare()
+
+    assert _found(desk.database) == set()
+
+
+def test_money_that_an_operator_gave_back_past_the_provider_leaves_no_difference(a_desk: Callable[..., Desk]) -> None:
+    desk = a_desk(provider=StubbornProvider())
+    order = an_order()
+    desk.hear(payment_requested(order), events.PaymentVoidRequested(order_id=order))
+    assert until(lambda: ("VOID", "refused") in desk.books.attempts(order))
+    word = SettlePayment(payment_id(desk, order), Settlement.GIVEN_BACK, "paid out by bank transfer")
+    asyncio.run(commands(desk).settle(word))
+    assert desk.books.status(order) == Status.VOIDED
+
+    sql = (
+        "INSERT INTO entries (key, kind, order_id, amount_minor, currency, payment_method, outcome)"
+        " VALUES (CAST(:key AS uuid), 'charge', CAST(:order AS uuid), 510, 'GBP', 'sim_ok', 'captured')"
+    )
+    desk.simulator.write(lambda connection: run_sql(connection, sql, key=word.payment_id, order=order))
+    _reconciliation(desk).compare()
 
     assert _found(desk.database) == set()
 

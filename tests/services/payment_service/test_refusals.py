@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from chassis import clock
 from chassis.calls import Call
-from payment_service.domain import Captured, Declined, NotFound, NotSent, Refunded, Status, Voided
+from payment_service.domain import Captured, Declined, NotFound, NotSent, Refunded, Refused, Status, Voided
 from payment_service.ports import ChargeRequest, RefundRequest
 from protos.payments.events.v1 import events_pb2 as events
 from tests.services.payment_service.desk import TIMEOUT, Desk, an_order, payment_requested
@@ -28,7 +28,7 @@ class AwayProvider:
         self._require()
         return NotFound()
 
-    async def void(self, key: str) -> Voided:
+    async def void(self, key: str) -> Voided | Refused:
         self._require()
         return Voided("ref")
 
