@@ -9,11 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from kafka import TopicPartition
 from sqlalchemy import Connection
 
 from chassis import ids, inbox, outbox
-from chassis.consumer import reading
 from chassis.database import Row
 from payment_service.adapters.simulated import SimulatedProvider
 from payment_service.ports import ChargeRequest
@@ -48,17 +46,6 @@ def charge_without_key() -> None:
     replace(SimulatedProvider, "charge", charge_anew)
 
 
-def offsets_first() -> None:
-    """The position is committed before the batch is applied: who dies in between has lost it."""
-    apply = reading.Consumer._apply
-
-    def commit_and_apply(self: Any, member: Any, fetched: Any) -> None:
-        member.commit({TopicPartition(record.topic, record.partition): record.offset + 1 for record in fetched})
-        apply(self, member, fetched)
-
-    replace(reading.Consumer, "_apply", commit_and_apply)
-
-
 def cursor() -> None:
     """The relay goes by the last id that it sent: what commits late under a smaller one is skipped."""
     claim = outbox.Relay._claim
@@ -74,9 +61,7 @@ def cursor() -> None:
     replace(outbox.Relay, "_claim", claim_after_the_last)
 
 
-BUGS: Final[Mapping[str, Callable[[], None]]] = {
-    bug.__name__: bug for bug in (no_inbox, charge_without_key, offsets_first, cursor)
-}
+BUGS: Final[Mapping[str, Callable[[], None]]] = {bug.__name__: bug for bug in (no_inbox, charge_without_key, cursor)}
 
 
 def main(bug: str, service: str) -> None:
