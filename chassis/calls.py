@@ -162,6 +162,16 @@ class Calls(Generic[O]):
             if lease is not None and (call.kind, call.key) in written
         ]
 
+    def drop(self, connection: Connection, kind: str, keys: Sequence[str]) -> None:
+        """Have calls not made that nobody needs any more; one that is under way is made, and its outcome recorded."""
+        if keys:
+            run_sql(
+                connection,
+                "DELETE FROM calls WHERE kind = :kind AND key = ANY(CAST(:keys AS text[]))",
+                kind=kind,
+                keys=list(keys),
+            )
+
     def dispatch(self, calls: Sequence[Call]) -> None:
         """Make calls that were written and committed; from any thread."""
         if calls:

@@ -92,7 +92,7 @@ def oldest(connection: Connection, consumer: str, topic: str, key: str) -> Row |
 
 
 def remove(connection: Connection, letter: Row) -> None:
-    """The letter was applied (or discarded); its key is free again with its last letter."""
+    """The letter was applied; its key is free again with its last letter."""
     run_sql(
         connection,
         "DELETE FROM dead_letters WHERE consumer = :consumer AND topic = :topic AND partition = :partition"
@@ -104,6 +104,19 @@ def remove(connection: Connection, letter: Row) -> None:
         "DELETE FROM parked_keys WHERE consumer = :consumer AND topic = :topic AND key = :key AND NOT EXISTS"
         " (SELECT 1 FROM dead_letters WHERE consumer = :consumer AND topic = :topic AND key = :key)",
         consumer=letter.consumer, topic=letter.topic, key=letter.key,
+    )  # fmt: skip
+
+
+def free_key(connection: Connection, consumer: str, topic: str, key: str) -> None:
+    """Letters of a key were discarded: it is free again with its last one, else the next is tried at once."""
+    run_sql(
+        connection,
+        "WITH freed AS (DELETE FROM parked_keys WHERE consumer = :consumer AND topic = :topic AND key = :key"
+        " AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE consumer = :consumer AND topic = :topic AND key = :key)"
+        " RETURNING 1)"
+        " UPDATE parked_keys SET next_try_at = now() WHERE consumer = :consumer AND topic = :topic AND key = :key"
+        " AND NOT EXISTS (SELECT 1 FROM freed)",
+        consumer=consumer, topic=topic, key=key,
     )  # fmt: skip
 
 
@@ -124,6 +137,11 @@ def postpone(connection: Connection, letter: Row, reason: str, error: str) -> No
         " WHERE consumer = :consumer AND topic = :topic AND key = :key",
         seconds=seconds, consumer=letter.consumer, topic=letter.topic, key=letter.key,
     )  # fmt: skip
+
+
+def hurry(connection: Connection, keys: Sequence[str]) -> None:
+    """Have what is parked of these keys tried at once; before the rows that it speaks of are locked, as retries do."""
+    run_sql(connection, "UPDATE parked_keys SET next_try_at = now() WHERE key = ANY(CAST(:keys AS text[]))", keys=keys)
 
 
 def due_keys(connection: Connection, consumer: str, limit: int = 100) -> Sequence[Row]:

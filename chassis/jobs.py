@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from chassis import clock, ids, leases
 from chassis.database import Database, run_sql
 from chassis.logs import get_logger
+from chassis.metrics import JobMetrics
 
 _LEASE_SECONDS: Final = 15.0
 _ERROR_LENGTH: Final = 500
@@ -33,8 +34,9 @@ class JobRunner:
         self._database = database
         self._context = context
         self._jobs = jobs
+        self._metrics = JobMetrics(context)
         self._owner = ids.new_id()
-        self._due = {job.name: 0.0 for job in jobs}
+        self._due = {job.name: clock.monotonic() for job in jobs}
         self._leased_until = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{context}-jobs", daemon=True)
@@ -54,17 +56,21 @@ class JobRunner:
         while not self._stopping.is_set():
             self._stopping.wait(max(0.0, min(self._due.values()) - clock.monotonic()))
             for job in self._jobs:
-                if not self._stopping.is_set() and clock.monotonic() >= self._due[job.name]:
+                late = clock.monotonic() - self._due[job.name]
+                if not self._stopping.is_set() and late >= 0:
                     self._due[job.name] = clock.monotonic() + job.every_seconds
-                    self._run_one(job)
+                    self._run_one(job, late)
         self._leave()
 
-    def _run_one(self, job: Job) -> None:
+    def _run_one(self, job: Job, late: float) -> None:
         try:
             if self._leads():
+                self._metrics.began(job.name, late)
                 job.work()
+                self._metrics.done(job.name)
         except Exception as error:  # an edge: the other jobs go on, and this one comes again
             log.exception("job failed", job=job.name, error_type=type(error).__name__)
+            self._metrics.failed(job.name)
             self._note(job, str(error)[:_ERROR_LENGTH])
 
     def _leads(self) -> bool:

@@ -118,6 +118,27 @@ class ConsumerMetrics:
         self._lag.labels(self._consumer, topic, str(partition)).set(events)
 
 
+class JobMetrics:
+    """Whether what time makes us do is done in time; told by the instance that does it."""
+
+    def __init__(self, context: str) -> None:
+        self._lag = gauge(context, "job_lag_seconds", "Time by which the last run of a job began too late", "job")
+        self._done = gauge(context, "job_done_timestamp_seconds", "When a job was last done, Unix time", "job")
+        self._failures = counter(context, "job_failures", "Runs of a job that failed", "job")
+
+    def began(self, job: str, late_seconds: float) -> None:
+        """A run begins."""
+        self._lag.labels(job).set(max(0.0, late_seconds))
+
+    def done(self, job: str) -> None:
+        """It came to its end."""
+        self._done.labels(job).set(clock.unix_ms() / 1000)
+
+    def failed(self, job: str) -> None:
+        """It did not."""
+        self._failures.labels(job).inc()
+
+
 class CallMetrics:
     """How many calls to the outside are under way, and how many outcomes are recorded at once."""
 

@@ -9,7 +9,7 @@ from chassis.locks import RedisLock
 from chassis.run import App, Service, run
 from inventory_service import commands, jobs
 from inventory_service.domain import CONTEXT
-from inventory_service.event_handlers import HANDLERS
+from inventory_service.event_handlers import HANDLERS, TOPICS
 from inventory_service.repository import Stockrooms
 from inventory_service.servicer import CatalogueServicer, InventoryServicer
 from inventory_service.settings import InventorySettings
@@ -41,7 +41,7 @@ def build(app: App) -> None:
             settings.kafka,
             context=CONTEXT,
             group=CONTEXT,
-            topics=["orders.events"],
+            topics=TOPICS,
             handlers=HANDLERS,
             room=stockrooms,
         )

@@ -75,16 +75,26 @@ def clean(value: str) -> str:
 
 def lines_of(order: orders.OrderPlaced) -> dict[str, int]:
     """The pieces an order needs, by SKU; lines of one SKU count together."""
-    lines: dict[str, int] = {}
-    for line in order.lines:
-        quantity = line.quantity
-        if quantity < 1:
-            raise ValueError(f"{order.order_id} asks for {quantity} pieces of {line.sku}")
-        sku = line.sku
-        lines[sku] = lines[sku] + quantity if sku in lines else quantity
+    lines = _pieces_of(order.order_id, order.lines)
     if not lines:
         raise ValueError(f"{order.order_id} has no lines")
     return lines
+
+
+def restocked_of(refund: orders.OrderRefunded) -> dict[str, int]:
+    """The pieces that came back, by SKU."""
+    return _pieces_of(refund.order_id, refund.restocked)
+
+
+def _pieces_of(order_id: str, lines: Iterable[orders.Line]) -> dict[str, int]:
+    pieces: dict[str, int] = {}
+    for line in lines:
+        quantity = line.quantity
+        if quantity < 1:
+            raise ValueError(f"{order_id} asks for {quantity} pieces of {line.sku}")
+        sku = line.sku
+        pieces[sku] = pieces[sku] + quantity if sku in pieces else quantity
+    return pieces
 
 
 def policy_of(order: orders.OrderPlaced) -> Policy:

@@ -5,18 +5,28 @@ from functools import partial
 from chassis.consumer import Consumer
 from chassis.run import App
 from order_service.adapters.catalogue import InventoryCatalogue
-from order_service.commands import CancelOrder, PlaceOrder, Placing, cancel_orders
+from order_service.commands import (
+    CancelOrder,
+    PlaceOrder,
+    Placing,
+    RefundOrder,
+    ResumeOrder,
+    cancel_orders,
+    refund_orders,
+    resume_orders,
+)
 from order_service.event_handlers import HANDLERS, PRODUCT_HANDLERS, PRODUCT_TOPICS, TOPICS, OrderRoom, ProductRoom
 from order_service.feed import Announcer, Waiters
 from order_service.imports.assembly import build_imports
-from order_service.jobs import Expiry
+from order_service.jobs import Census, Patrol
 from order_service.metrics import OrderMetrics
 from order_service.reports.servicer import ReportServicer
-from order_service.servicer import OrderServicer, PlacingDesk, order_reader
+from order_service.servicer import OrderServicer, PlacingDesk, StuckOrderServicer, order_reader
 from order_service.settings import OrderSettings
 from order_service.tables import CONTEXT
 from protos.orders.v1.orders_pb2_grpc import add_OrderServiceServicer_to_server
 from protos.orders.v1.reports_pb2_grpc import add_ReportServiceServicer_to_server
+from protos.orders.v1.stuck_pb2_grpc import add_StuckOrderServiceServicer_to_server
 
 
 def build(app: App) -> None:
@@ -28,16 +38,25 @@ def build(app: App) -> None:
     metrics, waiters = OrderMetrics(), Waiters(app.database, app.loop, settings.max_waiting)
     _serve(app, placing, catalogue, waiters, metrics)
     _listen(app, waiters, metrics)
-    app.add_job(Expiry(app.database, app.add_relay().wake).job)
-    build_imports(app, settings, placing, catalogue)
+    app.add_job(Patrol(app.database, app.add_relay().wake).job)
+    app.add_job(Census(app.database).job)
+    build_imports(app, settings, placing, catalogue, metrics.imported)
 
 
 def _serve(app: App, placing: Placing, catalogue: InventoryCatalogue, waiters: Waiters, metrics: OrderMetrics) -> None:
-    writer = app.writer({PlaceOrder: placing.place_orders, CancelOrder: cancel_orders})
+    writer = app.writer(
+        {
+            PlaceOrder: placing.place_orders,
+            CancelOrder: cancel_orders,
+            RefundOrder: refund_orders,
+            ResumeOrder: resume_orders,
+        }
+    )
     reader = order_reader(app.database, CONTEXT)
     app.add_batcher(reader)
     desk = PlacingDesk(app.database, writer, catalogue, waiters, metrics, placing.currency)
     app.add_servicer(add_OrderServiceServicer_to_server, OrderServicer(app.database, desk, writer, reader, metrics))
+    app.add_servicer(add_StuckOrderServiceServicer_to_server, StuckOrderServicer(app.database, writer))
     app.add_servicer(add_ReportServiceServicer_to_server, ReportServicer(app.database, placing.currency))
 
 

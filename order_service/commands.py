@@ -1,5 +1,6 @@
 """What may be asked of orders: each function does a batch of one kind of command in the caller's transaction."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,21 +8,27 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from chassis import clock, tracing
+from chassis import audit, clock, dead_letters, tracing
 from chassis.database import LostUpdate, rows_of
 from chassis.errors import Overloaded, Refusal
 from chassis.failpoints import failpoint
 from chassis.tables import OUTBOX_LIMIT
 from order_service import queries, repository
 from order_service.domain import (
+    BEFORE_MONEY,
     IdempotencyKeyReused,
     Line,
     Order,
     OrderNotFound,
+    OrderNotResumable,
     Product,
+    Refund,
+    Refunds,
     Status,
     StockPolicy,
     Wanted,
+    WantedRefund,
+    open_requests,
     priced,
     require_currency,
     total_of,
@@ -32,7 +39,9 @@ from order_service.tables import Shown, Terms
 
 CUSTOMER: Final = "customer"
 IMPORT: Final = "import"
+OPERATOR: Final = "operator"
 TIME: Final = "orders"
+SETTLED_SECONDS: Final = repository.SETTLED_SECONDS
 _LOOK_SECONDS: Final = 1.0
 
 
@@ -89,6 +98,32 @@ class Cancelled(NamedTuple):
 
     shown: Shown
     has_moved: bool
+
+
+class RefundOrder(NamedTuple):
+    """Asks for money of an order to be given back, under a new id of its own."""
+
+    id: str
+    order_id: str
+    wanted: WantedRefund
+    actor: str = OPERATOR
+    traceparent: str = ""
+
+
+class RefundStands(NamedTuple):
+    """The refund that stands under a command's key, whoever asked for it."""
+
+    refund: Refund
+    currency: str
+    is_replayed: bool
+
+
+class ResumeOrder(NamedTuple):
+    """Asks for the open request of an order to be sent once more, now."""
+
+    order_id: str
+    actor: str = OPERATOR
+    traceparent: str = ""
 
 
 @dataclass(slots=True)
@@ -207,21 +242,21 @@ def _result_of(
     if command.fingerprint == leader.fingerprint:
         return result._replace(is_replayed=True) if isinstance(result, Placed) else result
     # The leader's key may be free still, or stand for what this command asks.
-    return None if isinstance(result, Refusal) else _reused(command)
+    return None if isinstance(result, Refusal) else _reused(command.idempotency_key)
 
 
 def _judge(command: PlaceOrder, found: Known) -> Placed | Refusal:
     if found.fingerprint != command.fingerprint:
-        return _reused(command)
+        return _reused(command.idempotency_key)
     # A commit whose answer was lost is run again, and finds its own order: that is no replay.
     return Placed(found.shown, found.shown.standing.id != command.id)
 
 
-def _reused(command: PlaceOrder) -> IdempotencyKeyReused:
+def _reused(idempotency_key: str) -> IdempotencyKeyReused:
     return IdempotencyKeyReused(
         "the idempotency key stands for another request",
         fields={"idempotency_key": ["was used for another request"]},
-        metadata={"idempotency_key": command.idempotency_key},
+        metadata={"idempotency_key": idempotency_key},
     )
 
 
@@ -251,22 +286,103 @@ def _cancel(order: Order | None, command: CancelOrder) -> bool | Refusal:
     return order.version > before
 
 
-def expire_orders(connection: Connection, order_ids: Sequence[str]) -> int:
-    """Ask payments to close the door on those of these orders whose reservation's time is over; how many they are.
+def refund_orders(connection: Connection, commands: Sequence[RefundOrder]) -> list[RefundStands | Refusal]:
+    """Ask for the refunds that fit; one that was asked for before is found by its key, whatever became of the order."""
+    loaded = repository.load(connection, sorted({command.order_id for command in commands}))
+    loaded.refunds = repository.load_refunds(connection, loaded.orders, with_lines=True)
+    results = [_refund(loaded.refunds.get(command.order_id), command) for command in commands]
+    repository.save(connection, loaded)
+    failpoint("orders.refund.before_commit")
+    return results
 
-    Rule (protocols: one door): asking is a command, not a look. The order stays RESERVED until payments has answered.
+
+def _refund(refunds: Refunds | None, command: RefundOrder) -> RefundStands | Refusal:
+    if refunds is None:
+        return OrderNotFound(f"there is no order {command.order_id}")
+    order, wanted = refunds.order, command.wanted
+    order.actor, order.traceparent = command.actor, command.traceparent
+    try:
+        known = refunds.under(wanted.idempotency_key)
+        if known is None:
+            return RefundStands(refunds.request(wanted, command.id), order.currency, False)
+    except Refusal as refusal:  # an answer to this command alone
+        return refusal
+    if known.fingerprint != wanted.fingerprint:
+        return _reused(wanted.idempotency_key)
+    return RefundStands(known, order.currency, known.id != command.id)
+
+
+def chase_orders(connection: Connection, order_ids: Sequence[str]) -> Counter[str]:
+    """Ask after those of these orders that have waited too long, or are held for too long; how many, by status.
+
+    Rules (protocols: events in, one door): an order that stays in a status longer than allowed has its open request
+    sent again as a new event; whoever has the effect answers with the recorded fact. Expiry asks payments to close the
+    door, which is a command, not a look: the order stays RESERVED until payments has answered.
     """
     loaded = repository.load(connection, sorted(order_ids))
-    expiring = [order for order in loaded.orders.values() if _is_over(order, loaded.at)]
-    traces = repository.traces_of(connection, [order.id for order in expiring])
-    for order in expiring:
+    # Read again under the locks: an answer, or another instance of this job, may have been quicker.
+    due = [loaded.orders[wait.id] for wait in queries.waits_of(connection, order_ids) if wait.due_at <= loaded.at]
+    traces = repository.traces_of(connection, [order.id for order in due])
+    for order in due:
         order.actor, order.traceparent = TIME, tracing.from_headers(None, traces.get(order.id))
-        order.ask_to_expire()
+    _ask_again(connection, due)
     repository.save(connection, loaded)
-    repository.note_asked(connection, [order.id for order in expiring])
-    failpoint("orders.expire.before_commit")
-    return len(expiring)
+    failpoint("orders.chase.before_commit")
+    return Counter(order.status.value for order in due)
 
 
-def _is_over(order: Order, at: datetime) -> bool:
-    return order.status is Status.RESERVED and order.reserved_until is not None and order.reserved_until <= at
+def _ask_again(connection: Connection, orders: Sequence[Order]) -> None:
+    if not orders:
+        return
+    placed = queries.placed_of(connection, [order.id for order in orders if order.status in BEFORE_MONEY])
+    for order in orders:
+        if _is_over(order):
+            order.ask_to_expire()
+        else:
+            order.facts.extend(open_requests(order, placed.get(order.id)))
+    repository.note_asked(connection, orders)
+
+
+def _is_over(order: Order) -> bool:
+    return order.status is Status.RESERVED and order.reserved_until is not None and order.reserved_until <= order.at
+
+
+def reschedule_orders(connection: Connection, due: Mapping[str, datetime]) -> None:
+    """Look at these orders at these times, not before."""
+    repository.reschedule(connection, due)
+
+
+def resume_orders(connection: Connection, commands: Sequence[ResumeOrder]) -> list[Shown | Refusal]:
+    """What time does with stuck orders, by hand: send the open request again at once, and write down who did it.
+
+    What is parked of them is tried at once, too.
+    """
+    order_ids = sorted({command.order_id for command in commands})
+    dead_letters.hurry(connection, order_ids)
+    loaded = repository.load(connection, order_ids)
+    resumed = {}
+    for command in commands:
+        order = loaded.orders.get(command.order_id)
+        if order is not None and not order.has_ended:
+            order.actor, order.traceparent = command.actor, command.traceparent
+            resumed[order.id] = order
+    _ask_again(connection, list(resumed.values()))
+    repository.save(connection, loaded)
+    for command in commands:
+        if command.order_id in resumed:
+            tracing.current.set(command.traceparent)
+            _note_resumed(connection, resumed[command.order_id], command.actor)
+    failpoint("orders.resume.before_commit")
+    shown = queries.get_orders(connection, list(resumed))
+    return [shown.get(command.order_id) or _not_resumed(loaded.orders.get(command.order_id)) for command in commands]
+
+
+def _note_resumed(connection: Connection, order: Order, actor: str) -> None:
+    details = {"status": order.status, "sent": [type(fact).__name__ for fact in order.facts]}
+    audit.note(connection, actor=actor, action="resume_order", subject=order.id, details=details)
+
+
+def _not_resumed(order: Order | None) -> Refusal:
+    if order is None:
+        return OrderNotFound("there is no such order")
+    return OrderNotResumable(f"the order is {order.status}, and waits for nothing", metadata={"status": order.status})

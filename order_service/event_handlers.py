@@ -22,7 +22,10 @@ from order_service.domain import (
     Order,
     PaymentStatus,
     Product,
+    Refund,
+    Refunds,
     Status,
+    SupplierOrderRequested,
 )
 from order_service.repository import Loaded
 from protos.inventory.events.v1.events_pb2 import (
@@ -41,6 +44,9 @@ from protos.payments.events.v1.events_pb2 import (
     PaymentUnavailable,
     PaymentUnknown,
     PaymentVoided,
+    RefundDelayed,
+    RefundFailed,
+    RefundSucceeded,
 )
 from protos.suppliers.events.v1.events_pb2 import (
     SupplierOrderAccepted,
@@ -71,6 +77,11 @@ class _OfOrder(Protocol):
 def order_of(message: _OfOrder) -> tuple[str]:
     """The order that a message is about."""
     return (message.order_id,)
+
+
+def refunds_of(message: _OfOrder) -> tuple[str, str]:
+    """The order that a message is about, with its refunds, which no other fact touches."""
+    return message.order_id, repository.REFUNDS_OF + message.order_id
 
 
 def _order(loaded: Loaded, received: Received[Any], actor: str) -> Order:
@@ -105,11 +116,15 @@ def on_stock_rejected(loaded: Loaded, received: Received[StockRejected]) -> None
 
 
 def on_stock_shortage(loaded: Loaded, received: Received[StockShortage]) -> None:
-    """Part of it is held; suppliers are asked for the rest."""
+    """Part of it is held; suppliers are asked for the rest, again where the order was asked after in vain."""
     order = _order(loaded, received, INVENTORY)
-    if order.status is not Status.PENDING:
+    missing = wire.missing_goods_of(received.message.shortages)
+    if order.status is Status.PENDING:
+        order.await_restock(missing)
+    elif order.status is Status.AWAITING_RESTOCK:
+        order.facts.extend(SupplierOrderRequested(*goods) for goods in missing)
+    else:
         raise Ignore
-    order.await_restock(wire.missing_goods_of(received.message.shortages))
 
 
 def on_stock_released(loaded: Loaded, received: Received[StockReleased]) -> None:
@@ -234,6 +249,43 @@ def on_payment_attention(loaded: Loaded, received: Received[PaymentAttention]) -
     order.note_attention(attention, next_try_at)
 
 
+def _refunding(loaded: Loaded, received: Received[Any]) -> tuple[Refunds, Refund]:
+    """The refund of a fact that is still to be decided, among those of its order."""
+    order = _paying(loaded, received)
+    refunds = loaded.refunds[order.id]
+    refund = next((each for each in refunds.refunds if each.id == received.message.refund_id), None)
+    if refund is None:
+        raise Contradiction(f"nobody asked for the refund {received.message.refund_id} of order {order.id}")
+    if not refund.is_open:
+        raise Ignore
+    return refunds, refund
+
+
+def on_refund_succeeded(loaded: Loaded, received: Received[RefundSucceeded]) -> None:
+    """The money is back: the order shows it, and what comes back with it goes on the shelf."""
+    refunds, refund = _refunding(loaded, received)
+    if received.message.amount_minor != refund.amount_minor:
+        raise Contradiction(
+            f"refund {refund.id} gave {received.message.amount_minor} back, {refund.amount_minor} asked"
+        )
+    refunds.succeed(refund)
+
+
+def on_refund_failed(loaded: Loaded, received: Received[RefundFailed]) -> None:
+    """The money was not given back: it may be asked for again, and somebody should look at it."""
+    refunds, refund = _refunding(loaded, received)
+    refunds.fail(refund, received.message.reason or "The provider refused it.")
+
+
+def on_refund_delayed(loaded: Loaded, received: Received[RefundDelayed]) -> None:
+    """It is not decided yet: the order says what for it waits, and until when."""
+    refunds, refund = _refunding(loaded, received)
+    attention, next_try_at = Attention(received.message.attention), wire.instant(received.message.next_try_at)
+    if (refund.attention, refund.next_try_at) == (attention, next_try_at):
+        raise Ignore
+    refunds.delay(refund, attention, next_try_at)
+
+
 # ---- suppliers
 
 
@@ -262,11 +314,13 @@ def on_supplier_order_failed(loaded: Loaded, received: Received[SupplierOrderFai
 
 
 def on_supplier_order_accepted(loaded: Loaded, received: Received[SupplierOrderAccepted]) -> None:
-    """News only where the supplier could not be reached before."""
-    order = _waiting(loaded, received)
-    if order.attention is Attention.SUPPLIER_WAIT:
+    """The supplier has it on order, perhaps still: when it is asked next is news, and that it can be reached again."""
+    message = received.message
+    next_check_at = wire.instant(message.next_check_at) if message.HasField("next_check_at") else None
+    if next_check_at is None and _waiting(loaded, received).attention is Attention.SUPPLIER_WAIT:
         raise Ignore
-    order.wait_for_supplier(Attention.SUPPLIER_WAIT, None, f"The supplier has taken on {received.message.sku}.")
+    reason = f"The supplier has {message.sku} on order."
+    _go_on_waiting(loaded, received, Attention.SUPPLIER_WAIT, next_check_at, reason)
 
 
 def on_supplier_order_delayed(loaded: Loaded, received: Received[SupplierOrderDelayed]) -> None:
@@ -282,7 +336,7 @@ def on_supplier_order_unreachable(loaded: Loaded, received: Received[SupplierOrd
 
 
 def _go_on_waiting(
-    loaded: Loaded, received: Received[Any], attention: Attention, next_try_at: datetime, reason: str
+    loaded: Loaded, received: Received[Any], attention: Attention, next_try_at: datetime | None, reason: str
 ) -> None:
     order = _waiting(loaded, received)
     if (order.attention, order.next_try_at) == (attention, next_try_at):
@@ -303,6 +357,9 @@ HANDLERS: Final[Mapping[type[Any], Handler[Any]]] = {
     PaymentUnknown: Handler(keys=order_of, apply=on_payment_unknown),
     PaymentVoided: Handler(keys=order_of, apply=on_payment_voided),
     PaymentAttention: Handler(keys=order_of, apply=on_payment_attention),
+    RefundSucceeded: Handler(keys=refunds_of, apply=on_refund_succeeded),
+    RefundFailed: Handler(keys=refunds_of, apply=on_refund_failed),
+    RefundDelayed: Handler(keys=refunds_of, apply=on_refund_delayed),
     SupplierOrderRejected: Handler(keys=order_of, apply=on_supplier_order_rejected),
     SupplierOrderFailed: Handler(keys=order_of, apply=on_supplier_order_failed),
     SupplierOrderAccepted: Handler(keys=order_of, apply=on_supplier_order_accepted),
@@ -320,7 +377,7 @@ class OrderRoom:
 
     def load(self, connection: Connection, keys: Sequence[str]) -> Loaded:
         """These orders, locked."""
-        return repository.load(connection, keys)
+        return repository.load_touched(connection, keys)
 
     def save(self, connection: Connection, loaded: Loaded) -> None:
         """Write what changed."""

@@ -25,6 +25,10 @@ class OrderMetrics:
         self._steps[Status.PENDING].inc(orders)
         self._replayed.inc(replayed)
 
+    def imported(self, orders: int) -> None:
+        """A batch of an import was stored."""
+        self._steps[Status.PENDING].inc(orders)
+
     def cancelling(self, orders: int) -> None:
         """Cancels were asked for that moved so many orders."""
         self._steps[Status.CANCELLING].inc(orders)
@@ -35,5 +39,5 @@ class OrderMetrics:
         for status, times in steps.items():
             self._steps[status].inc(times)
         for order in orders:
-            if order.status is Status.COMPLETED:
+            if order.status is Status.COMPLETED and order.steps[-1].is_move:
                 self._completed.observe((order.at - order.created_at).total_seconds())

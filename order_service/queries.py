@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from chassis import ids
 from chassis.database import Row, rows_of
 from chassis.errors import ValidationFailed
-from order_service.domain import OrderNotFound, Product
+from order_service.domain import OrderNotFound, OrderPlaced, PaymentStatus, Product, Status, Stuck, Wait
 from order_service.tables import SHOWN_COLUMNS, STANDING_COLUMNS, Shown, Standing, shown_of
 
 _HAPPY_AND_UNFINISHED: Final = frozenset({"PENDING", "RESERVED", "PAYMENT_PROCESSING"})
@@ -50,16 +50,97 @@ def standings_decided(connection: Connection, order_ids: Sequence[str]) -> list[
     return [Standing._make(row) for row in rows_of(connection, sql, ids=list(order_ids))]
 
 
-def due_ids(connection: Connection, after: str, piece: int) -> list[str]:
-    """The next unfinished orders behind an id, but for those that were asked after only lately."""
+def due_ids(connection: Connection, piece: int) -> list[str]:
+    """The unfinished orders that are to be looked at by now, those that wait for it longest first."""
+    sql = "SELECT order_id FROM unfinished WHERE next_ask_at <= now() ORDER BY next_ask_at LIMIT :piece"
+    return [row.order_id for row in rows_of(connection, sql, piece=piece)]
+
+
+def unscheduled_ids(connection: Connection, after: str, piece: int) -> list[str]:
+    """The next unfinished orders behind an id of which nobody has said yet when they are to be looked at."""
     rows = rows_of(
         connection,
-        "SELECT order_id FROM unfinished WHERE order_id > CAST(:after AS uuid)"
-        " AND (next_ask_at IS NULL OR next_ask_at <= now()) ORDER BY order_id LIMIT :piece",
+        "SELECT order_id FROM unfinished WHERE order_id > CAST(:after AS uuid) AND next_ask_at IS NULL"
+        " ORDER BY order_id LIMIT :piece",
         after=after,
         piece=piece,
     )
     return [row.order_id for row in rows]
+
+
+def waits_of(connection: Connection, order_ids: Sequence[str]) -> list[Wait]:
+    """How long these orders have stayed where they stand, by their ids; those that may be looked at by now."""
+    rows = rows_of(
+        connection,
+        "SELECT id, status, updated_at, next_try_at, reserved_until, created_at"
+        " FROM unfinished JOIN orders ON orders.id = order_id WHERE order_id = ANY(CAST(:ids AS uuid[]))"
+        " AND (next_ask_at IS NULL OR next_ask_at <= now()) ORDER BY id",
+        ids=list(order_ids),
+    )
+    return [Wait(row[0], Status(row[1]), *row[2:]) for row in rows]
+
+
+def placed_of(connection: Connection, order_ids: Sequence[str]) -> dict[str, OrderPlaced]:
+    """What these orders told when they were placed."""
+    sql = "SELECT id, items, stock_policy, placed_at FROM orders WHERE id = ANY(CAST(:ids AS uuid[]))"
+    return {
+        row.id: OrderPlaced([(line["sku"], line["quantity"]) for line in row.items], row.stock_policy, row.placed_at)
+        for row in rows_of(connection, sql, ids=list(order_ids))
+    }
+
+
+def backlog_seconds(connection: Connection) -> float:
+    """For how long the oldest of our own facts has waited to be relayed."""
+    sql = (
+        "SELECT COALESCE(EXTRACT(epoch FROM now() - (SELECT created_at FROM outbox ORDER BY id LIMIT 1)), 0) AS seconds"
+    )
+    return float(rows_of(connection, sql)[0].seconds)
+
+
+def stuck_orders(connection: Connection, page_size: int, page_token: str) -> tuple[list[Stuck], str]:
+    """A page of the orders that were asked after in vain since they last moved, newest first; the next page's token.
+
+    Raises ValidationFailed for a token that is not one of this list.
+    """
+    if page_token and not ids.is_id(page_token):
+        raise ValidationFailed("the request is not valid", fields={"page_token": ["is not a token of this list"]})
+    rows = rows_of(connection, _STUCK, before=page_token or _LAST, limit=page_size + 1)
+    found = [Stuck(row[0], row[1], Status(row[2]), PaymentStatus(row[3]), *row[4:]) for row in rows[:page_size]]
+    return found, found[-1].id if len(rows) > page_size else ""
+
+
+_LAST: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+_STUCK: Final = """
+SELECT orders.id, customer_id, status, payment_status, attention, updated_at, is_stock_released, asks,
+    next_ask_at, (SELECT error FROM dead_letters WHERE key = CAST(orders.id AS text) ORDER BY parked_at LIMIT 1)
+FROM unfinished JOIN orders ON orders.id = order_id
+WHERE asks > 0 AND order_id < CAST(:before AS uuid) ORDER BY order_id DESC LIMIT :limit
+"""
+
+
+class Waiting(NamedTuple):
+    """How many unfinished orders stand in one status with one attention, and how long the oldest has been there."""
+
+    status: str
+    attention: str
+    orders: int
+    oldest_seconds: float
+
+
+def waiting_orders(connection: Connection) -> list[Waiting]:
+    """What is unfinished, by status and attention; a job's question, for it reads all of them."""
+    rows = rows_of(
+        connection,
+        "SELECT status, COALESCE(attention, '') AS attention, count(*) AS orders,"
+        " EXTRACT(epoch FROM now() - min(updated_at)) AS seconds"
+        " FROM unfinished JOIN orders ON orders.id = order_id GROUP BY 1, 2",
+    )
+    return [Waiting(row.status, row.attention, int(row.orders), float(row.seconds)) for row in rows]
+
+
+def stuck_count(connection: Connection) -> int:
+    """How many orders were asked after in vain since they last moved."""
+    return int(rows_of(connection, "SELECT count(*) AS orders FROM unfinished WHERE asks > 0")[0].orders)
 
 
 def products_of(connection: Connection, skus: Iterable[str]) -> dict[str, Product]:
@@ -70,15 +151,6 @@ def products_of(connection: Connection, skus: Iterable[str]) -> dict[str, Produc
         "SELECT sku, name, price_minor, currency, is_active, version FROM prices WHERE sku = ANY(CAST(:skus AS text[]))"
     )
     return {row.sku: Product._make(row) for row in rows_of(connection, sql, skus=wanted)}
-
-
-def overdue_ids(connection: Connection, order_ids: Sequence[str]) -> list[str]:
-    """Those of these orders that are RESERVED for longer than their stock was to be held."""
-    sql = (
-        "SELECT id FROM orders WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'RESERVED' AND reserved_until <= now()"
-        " ORDER BY id"
-    )
-    return [row.id for row in rows_of(connection, sql, ids=list(order_ids))]
 
 
 def timeline_of(connection: Connection, order_id: str) -> Sequence[Row]:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from chassis.database import Row
-from order_service.domain import Attention, FailureCode, Order, PaymentStatus, Status
+from order_service.domain import Attention, FailureCode, Order, PaymentStatus, Refund, RefundStatus, Status
 
 CONTEXT: Final = "orders"
 
@@ -28,6 +28,24 @@ def order_of(row: Row, at: datetime) -> Order:
         id_, customer_id, _STATUSES[status], previous and _STATUSES[previous], _PAYMENT_STATUSES[payment_status], total,
         currency, method, version, is_held, is_released, reserved_until, failure_code and FailureCode(failure_code),
         attention and Attention(attention), next_try_at, created_at, at,
+    )  # fmt: skip
+
+
+REFUND_COLUMNS: Final = (
+    "id, order_id, idempotency_key, fingerprint, amount_minor, items, restock, reason, created_at, updated_at, status,"
+    " failure_message, attention, next_try_at"
+)
+
+
+def refund_of(row: Row) -> Refund:
+    """The refund in a row of REFUND_COLUMNS."""
+    (
+        id_, order_id, key, fingerprint, amount_minor, items, restock, reason, created_at, updated_at,
+        status, failure_message, attention, next_try_at,
+    ) = tuple(row)  # fmt: skip
+    return Refund(
+        id_, order_id, key, bytes(fingerprint), amount_minor, items, restock, reason, created_at, updated_at,
+        RefundStatus(status), failure_message, attention and Attention(attention), next_try_at,
     )  # fmt: skip
 
 
@@ -101,7 +119,7 @@ def standing_of(order: Order) -> Standing:
         updated_at=order.at,
         is_held=order.is_held,
         reserved_until=order.reserved_until,
-        refunded_minor=0,
+        refunded_minor=order.refunded_minor,
         attention=order.attention,
         next_try_at=order.next_try_at,
         failure_code=order.failure_code,

@@ -12,14 +12,19 @@ from chassis.calls import Again, Call, Calls, Done, Verdict
 from chassis.database import Database, DatabaseAway
 from chassis.failpoints import failpoint
 from chassis.logs import get_logger
+from chassis.metrics import counter
 from payment_service import wire
-from payment_service.domain import Answer, Asked, NotSent, Policy, ProviderTrouble, Question, TimedOut
+from payment_service.domain import Answer, Asked, NotSent, Payment, Policy, ProviderTrouble, Question, Refund, TimedOut
 from payment_service.ports import PaymentProvider
-from payment_service.repository import CONTEXT, Loaded, Payments
+from payment_service.repository import Loaded, Payments
+from payment_service.tables import CONTEXT
 
 _MARGIN: Final = 1.5
 """A call is sent within this many time-outs after its lease was taken, or not at all."""
 _DONE: Final = Done()
+_SENDS: Final = (Question.CHARGE, Question.REFUND)
+_FIRST: Final = {wire.CHARGE: Question.CHARGE, wire.VOID: Question.VOID, wire.REFUND: Question.REFUND}
+"""What a call asks that was never made."""
 
 log = get_logger(__name__)
 
@@ -44,6 +49,8 @@ class ProviderCalls:
         self._send_within = self._timeout * _MARGIN
         self._wake_relay = wake_relay
         self._saved: dict[str, Loaded] = {}
+        self._retried: list[str] = []
+        self._retries = counter(CONTEXT, "retries", "Questions that are asked of the provider again", "question")
         self.engine: Calls[Asked | None] = Calls(
             database,
             context=CONTEXT,
@@ -71,6 +78,8 @@ class ProviderCalls:
     async def _question_of(self, call: Call) -> Question | None:
         if call.kind == wire.VOID:
             return Question.VOID
+        if call.kind == wire.REFUND:
+            return Question.REFUND_LOOK_UP if call.taken_over else wire.next_question_of(call) or Question.REFUND
         if call.taken_over:  # its caller died: ask first
             return Question.LOOK_UP
         left = wire.next_question_of(call)
@@ -89,41 +98,58 @@ class ProviderCalls:
     async def _answer_to(self, question: Question, call: Call) -> Answer:
         try:
             async with asyncio.timeout(self._timeout):
-                if question is Question.CHARGE:
-                    return await self._charge(call)
-                if question is Question.LOOK_UP:
-                    return await self._provider.look_up(call.key)
-                return await self._provider.void(call.key)
+                return await self._asked(question, call)
         except TimeoutError:
             return TimedOut(f"no answer within {self._timeout:g} s")
         except ProviderTrouble as trouble:
             return trouble
 
-    async def _charge(self, call: Call) -> Answer:
+    async def _asked(self, question: Question, call: Call) -> Answer:
+        match question:
+            case Question.CHARGE:
+                self._require_time(call)
+                return await self._provider.charge(wire.charge_of(call))
+            case Question.LOOK_UP:
+                return await self._provider.look_up(call.key)
+            case Question.VOID:
+                return await self._provider.void(call.key)
+            case Question.REFUND:
+                self._require_time(call)
+                return await self._provider.refund(wire.refund_of(call))
+            case Question.REFUND_LOOK_UP:
+                return await self._provider.look_up_refund(call.key)
+
+    def _require_time(self, call: Call) -> None:
         if clock.monotonic() > call.leased_at + self._send_within:
             raise NotSent("its turn came too late")
-        return await self._provider.charge(wire.charge_of(call))
 
     def record(
         self, connection: Connection, answered: Sequence[tuple[Call, Asked | Exception | None]]
     ) -> list[Verdict]:
         """Write what the answers make of their payments; what each call has to ask next."""
         loaded = self.payments.load_written(connection, sorted({call.subject for call, _ in answered}))
+        refunds = {call.subject for call, _ in answered if call.kind == wire.REFUND}
+        self.payments.add_refunds(connection, loaded, sorted(refunds))
         verdicts = [self._judge(loaded, call, outcome) for call, outcome in answered]
+        self._retried = [
+            verdict.payload["next"] for verdict in verdicts if isinstance(verdict, Again) and verdict.payload
+        ]
         self._save("answers", connection, loaded)
         failpoint("payments.record.before_commit")
         return verdicts
 
     def _judge(self, loaded: Loaded, call: Call, outcome: Asked | Exception | None) -> Verdict:
-        payment = loaded.payments.get(call.subject)
-        if outcome is None or payment is None:
+        asking: Refund | Payment | None = loaded.payments.get(call.subject)
+        if call.kind == wire.REFUND:
+            asking = loaded.refunds.get(call.key)
+        if outcome is None or asking is None:
             return _DONE
         loaded.traces[call.subject] = call.payload["trace"]
         asked = _in_vain(call, outcome) if isinstance(outcome, Exception) else outcome
-        following = payment.take_answer(asked, self._policy)
+        following = asking.take_answer(asked, self._policy)
         if following is None:
             return _DONE
-        pause = following.after * uniform(1.0, 1.2) if following.question is Question.CHARGE else following.after
+        pause = following.after * uniform(1.0, 1.2) if following.question in _SENDS else following.after
         return Again(pause, wire.payload_for(call, following.question))
 
     def tell_slow(self, connection: Connection, calls: Sequence[Call]) -> None:
@@ -144,6 +170,9 @@ class ProviderCalls:
         saved, self._saved = self._saved, {}
         for loaded in saved.values():
             self.payments.committed(loaded)
+        retried, self._retried = self._retried, []
+        for question in retried:
+            self._retries.labels(question).inc()
         self._wake_relay()
 
 
@@ -151,7 +180,7 @@ def _in_vain(call: Call, error: Exception) -> Asked:
     """A call that ended in an error of ours: for all we know it was sent."""
     log.error("a call failed", kind=call.kind, payment_id=call.key, order_id=call.subject, exc_info=error)
     now = clock.now()
-    if isinstance(error, DatabaseAway):
+    if isinstance(error, DatabaseAway) and call.kind == wire.CHARGE:
         return Asked(Question.CHARGE, NotSent("the database was away"), now, now)
-    question = Question.VOID if call.kind == wire.VOID else wire.next_question_of(call) or Question.CHARGE
+    question = wire.next_question_of(call) or _FIRST[call.kind]
     return Asked(question, TimedOut("the call was broken off"), now, now, call.taken_over)

@@ -6,12 +6,17 @@ from typing import Any, Final, Protocol
 from sqlalchemy import Connection
 
 from chassis import ids
-from chassis.consumer import Handler
+from chassis.consumer import Handler, TooEarly
 from chassis.envelope import Received
 from payment_service import wire
-from payment_service.domain import Payment
-from payment_service.repository import Loaded, Payments
-from protos.payments.events.v1.events_pb2 import PaymentGiveUpRequested, PaymentRequested, PaymentVoidRequested
+from payment_service.domain import Payment, PaymentUndecided, Refund
+from payment_service.repository import REFUNDS_OF, Loaded, Payments
+from protos.payments.events.v1.events_pb2 import (
+    PaymentGiveUpRequested,
+    PaymentRequested,
+    PaymentVoidRequested,
+    RefundRequested,
+)
 
 
 class _OfOrder(Protocol):
@@ -48,6 +53,24 @@ def on_payment_void_requested(loaded: Loaded, received: Received[PaymentVoidRequ
         payment.request_void(loaded.at)
 
 
+def on_refund_requested(loaded: Loaded, received: Received[RefundRequested]) -> None:
+    """Record the refund, once; asked again, tell what became of it."""
+    message = received.message
+    loaded.traces[message.order_id] = received.traceparent
+    if (refund := loaded.refunds.get(message.refund_id)) is not None:
+        refund.answer_again()
+        return
+    payment = loaded.payments.get(message.order_id)
+    if payment is None:
+        raise TooEarly(f"order {message.order_id} has no payment (yet)")
+    others = [each for each in loaded.refunds.values() if each.payment is payment]
+    amount = (message.amount_minor, message.currency)
+    try:
+        loaded.refunds[message.refund_id] = Refund.requested(payment, others, message.refund_id, amount, loaded.at)
+    except PaymentUndecided as undecided:
+        raise TooEarly(str(undecided)) from undecided
+
+
 def _found_or_closed(
     loaded: Loaded, received: Received[PaymentGiveUpRequested] | Received[PaymentVoidRequested]
 ) -> Payment | None:
@@ -60,10 +83,15 @@ def _found_or_closed(
     return payment
 
 
+def _keys_of_refund(message: RefundRequested) -> tuple[str, str]:
+    return message.order_id, REFUNDS_OF + message.order_id
+
+
 HANDLERS: Final[dict[type[Any], Handler[Any]]] = {
     PaymentRequested: Handler(keys=order_of, apply=on_payment_requested),
     PaymentGiveUpRequested: Handler(keys=order_of, apply=on_payment_give_up_requested),
     PaymentVoidRequested: Handler(keys=order_of, apply=on_payment_void_requested),
+    RefundRequested: Handler(keys=_keys_of_refund, apply=on_refund_requested),
 }
 
 
@@ -75,8 +103,8 @@ class PaymentRoom:
         self._wake_relay = wake_relay
 
     def load(self, connection: Connection, keys: Sequence[str]) -> Loaded:
-        """The payments of these orders."""
-        return self._payments.load(connection, keys)
+        """The payments of these orders, and the refunds that are asked for."""
+        return self._payments.load_touched(connection, keys)
 
     def save(self, connection: Connection, loaded: Loaded) -> None:
         """Write what changed."""

@@ -1,18 +1,36 @@
 """The gRPC face of payments."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from chassis.database import Database
+from chassis.errors import NotFound, ValidationFailed
+from chassis.metrics import counter
+from chassis.server import mark_accepted
+from chassis.webhooks import BadSignature
 from payment_service import queries, wire
+from payment_service.commands import PaymentDesk, SettlePayment
+from payment_service.ports import ProviderCallbacks
+from payment_service.tables import CONTEXT
 from protos.payments.v1 import payments_pb2 as pb
 from protos.payments.v1.payments_pb2_grpc import PaymentServiceServicer
 
+_SHOWN: Final = 100
+_REFUSED: Final = {BadSignature: "unsigned", ValidationFailed: "malformed", queries.PaymentNotFound: "unknown"}
+
+
+class ProviderNotFound(NotFound):
+    """There is no such provider."""
+
 
 class PaymentServicer(PaymentServiceServicer):
-    """Tells what became of an order's money."""
+    """Tells what became of an order's money, and hears of it from operators and providers."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, desk: PaymentDesk, callbacks: Mapping[str, ProviderCallbacks]) -> None:
         self._database = database
+        self._desk = desk
+        self._callbacks = callbacks
+        self._webhooks = counter(CONTEXT, "webhooks", "Webhooks of providers by what became of them", "outcome")
 
     async def GetPayment(self, request: pb.GetPaymentRequest, context: Any) -> pb.Payment:
         """One payment."""
@@ -23,3 +41,39 @@ class PaymentServicer(PaymentServiceServicer):
         """An order's payments; none yet, and an order nobody has heard of here: an empty list."""
         found = await self._database.aread(lambda connection: queries.list_payments(connection, request.order_id))
         return pb.ListPaymentsResponse(payments=[wire.payment_to_proto(*shown) for shown in found])
+
+    async def SettlePayment(self, request: pb.SettlePaymentRequest, context: Any) -> pb.Payment:
+        """The payment as an operator has ended it."""
+        command = SettlePayment(
+            request.payment_id,
+            wire.settlement_of(request.outcome),
+            request.evidence,
+            request.provider_reference,
+            request.refund_id,
+        )
+        return wire.payment_to_proto(*await self._desk.settle(command))
+
+    async def ListDifferences(self, request: pb.ListDifferencesRequest, context: Any) -> pb.ListDifferencesResponse:
+        """What the provider's books and ours do not agree about."""
+        found = await self._database.aread(lambda connection: queries.list_differences(connection, _SHOWN))
+        return pb.ListDifferencesResponse(differences=map(wire.difference_to_proto, found))
+
+    async def ReceiveProviderWebhook(
+        self, request: pb.ReceiveProviderWebhookRequest, context: Any
+    ) -> pb.ReceiveProviderWebhookResponse:
+        """Let in what is signed now, and make of it what it means; whatever becomes of it is counted."""
+        try:
+            outcome = await self._taken_in(request)
+        except (BadSignature, ValidationFailed, NotFound) as refusal:
+            self._webhooks.labels(_REFUSED.get(type(refusal), "unknown")).inc()
+            raise
+        self._webhooks.labels(outcome).inc()
+        mark_accepted(context)
+        return pb.ReceiveProviderWebhookResponse()
+
+    async def _taken_in(self, request: pb.ReceiveProviderWebhookRequest) -> str:
+        callbacks = self._callbacks.get(request.provider)
+        if callbacks is None:
+            raise ProviderNotFound("there is no such provider")
+        notice = callbacks.open(request.timestamp, request.signature, request.message.data)
+        return "ignored" if notice is None else await self._desk.notice(notice)

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from chassis.settings import DatabaseUrl, ServiceSettings, unit
+from chassis.webhooks import MIN_SECRET_LENGTH
 from payment_service.domain import Policy
 from payment_service.simulator.scenarios import CALM, LIFELIKE, Chances
 
@@ -39,6 +40,18 @@ class PaymentSettings(ServiceSettings):
         default=(5, 30, 300, 3_600, 86_400), json_schema_extra=unit("s"),
         description="pauses before an unknown payment is asked for; then daily",
     )  # fmt: skip
+    payment_webhook_secret: str = Field(
+        default="", repr=False, max_length=1_024,
+        description="what the provider signs its webhooks with; at least 16 characters; empty: none are taken",
+    )  # fmt: skip
+    reconcile_seconds: float = Field(
+        default=300, gt=0, le=604_800, json_schema_extra=unit("s"),
+        description="how often the provider's books are compared with ours",
+    )  # fmt: skip
+    reconcile_grace_seconds: float = Field(
+        default=60, ge=0, le=86_400, json_schema_extra=unit("s"),
+        description="how long a difference of the books must last to be told",
+    )  # fmt: skip
     simulation: Literal["calm", "lifelike"] = Field(
         default="calm", description="what sim_random does: succeed at once, or 80 % of payments in 50-200 ms"
     )
@@ -57,6 +70,13 @@ class PaymentSettings(ServiceSettings):
         if not all(0 < pause <= 31_536_000 for pause in seconds):
             raise ValueError("must be seconds, each more than 0, separated by commas")
         return seconds
+
+    @field_validator("payment_webhook_secret")
+    @classmethod
+    def _long_enough(cls, secret: str) -> str:
+        if secret and len(secret) < MIN_SECRET_LENGTH:
+            raise ValueError(f"must have at least {MIN_SECRET_LENGTH} characters")
+        return secret
 
     @property
     def policy(self) -> Policy:

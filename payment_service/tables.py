@@ -6,12 +6,13 @@ from typing import Any, Final
 import orjson
 
 from chassis.database import Row
-from payment_service.domain import Attempt, Payment, Question, Status
+from payment_service.domain import Attempt, Attention, Payment, Question, Refund, RefundStatus, Status
 
+CONTEXT: Final = "payments"
 COLUMNS: Final = """
     order_id, id, status, amount_minor, currency, payment_method, reserved_until, created_at, captured_minor,
     refunded_minor, provider_reference, decline_code, decline_reason, attempts, unknown_steps, next_try_at,
-    is_start_told, is_void_requested, is_voiding, version, updated_at
+    is_start_told, is_void_requested, is_voiding, needs_operator, version, updated_at
 """
 
 
@@ -37,6 +38,7 @@ def payment_of(row: Row) -> Payment:
         is_start_told=row.is_start_told,
         is_void_requested=row.is_void_requested,
         is_voiding=row.is_voiding,
+        needs_operator=row.needs_operator,
         version=row.version,
     )
 
@@ -49,6 +51,31 @@ def _attempt_of(stored: dict[str, Any]) -> Attempt:
         None if ended_at is None else datetime.fromisoformat(ended_at),
         stored["outcome"],
         stored["detail"],
+    )
+
+
+REFUND_COLUMNS: Final = """
+    order_id, id, amount_minor, status, created_at, sent_at, not_sent, errors, refusals, unknown_steps, attention,
+    next_try_at, reason
+"""
+
+
+def refund_of(row: Row, payment: Payment) -> Refund:
+    """The refund in a row of REFUND_COLUMNS."""
+    return Refund(
+        payment=payment,
+        id=row.id,
+        amount_minor=row.amount_minor,
+        status=RefundStatus(row.status),
+        created_at=row.created_at,
+        sent_at=row.sent_at,
+        not_sent=row.not_sent,
+        errors=row.errors,
+        refusals=row.refusals,
+        unknown_steps=row.unknown_steps,
+        attention=Attention(row.attention),
+        next_try_at=row.next_try_at,
+        reason=row.reason,
     )
 
 

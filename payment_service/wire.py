@@ -9,8 +9,9 @@ from google.protobuf.message import Message
 from chassis.calls import Call, NewCall
 from chassis.money import format_amount
 from payment_service import domain
-from payment_service.domain import Attempt, Fact, Payment, Question
-from payment_service.ports import ChargeRequest
+from payment_service.domain import Attempt, Fact, Payment, Question, Refund, Settlement
+from payment_service.ports import ChargeRequest, RefundRequest
+from payment_service.queries import FoundDifference
 from protos.payments.events.v1 import events_pb2 as events
 from protos.payments.v1 import payments_pb2 as pb
 
@@ -18,6 +19,8 @@ CHARGE: Final = "charge"
 """The kind of the call that brings a charge to its end: sends it, asks for it by our key, sends it again."""
 VOID: Final = "void"
 """The kind of the call that takes back what was charged."""
+REFUND: Final = "refund"
+"""The kind of the call that brings a refund to its end: sends it, asks for it by its key, sends it again."""
 
 
 def requested_payment(message: events.PaymentRequested, payment_id: str, at: datetime) -> Payment:
@@ -39,6 +42,19 @@ def call_of(question: Question, payment: Payment, trace: str) -> NewCall:
         return NewCall(VOID, payment.id, payment.order_id, {"trace": trace})
     asked = {"amount": payment.amount_minor, "currency": payment.currency, "method": payment.payment_method}
     return NewCall(CHARGE, payment.id, payment.order_id, asked | {"trace": trace})
+
+
+def refund_call_of(refund: Refund, trace: str) -> NewCall:
+    """The call that brings a refund to its end, due at once."""
+    payment = refund.payment
+    asked = {"payment": payment.id, "amount": refund.amount_minor, "currency": payment.currency}
+    return NewCall(REFUND, refund.id, payment.order_id, asked | {"trace": trace})
+
+
+def refund_of(call: Call) -> RefundRequest:
+    """What a refund's call asks of the provider."""
+    asked = call.payload
+    return RefundRequest(call.key, asked["payment"], call.subject, asked["amount"], asked["currency"])
 
 
 def charge_of(call: Call) -> ChargeRequest:
@@ -110,6 +126,18 @@ def _attention(fact: domain.PaymentAttention) -> Message:
     return events.PaymentAttention(order_id=fact.order_id, attention=fact.attention, next_try_at=fact.next_try_at)
 
 
+def _refund_succeeded(fact: domain.RefundSucceeded) -> Message:
+    return events.RefundSucceeded(**fact._asdict())
+
+
+def _refund_failed(fact: domain.RefundFailed) -> Message:
+    return events.RefundFailed(**fact._asdict())
+
+
+def _refund_delayed(fact: domain.RefundDelayed) -> Message:
+    return events.RefundDelayed(**fact._asdict())
+
+
 _EVENTS: Final[dict[type[Any], Callable[[Any], Message]]] = {
     domain.PaymentStarted: _started,
     domain.PaymentCaptured: _captured,
@@ -119,6 +147,9 @@ _EVENTS: Final[dict[type[Any], Callable[[Any], Message]]] = {
     domain.PaymentClosed: _closed,
     domain.PaymentVoided: _voided,
     domain.PaymentAttention: _attention,
+    domain.RefundSucceeded: _refund_succeeded,
+    domain.RefundFailed: _refund_failed,
+    domain.RefundDelayed: _refund_delayed,
 }
 
 
@@ -149,4 +180,20 @@ def _attempt_to_proto(attempt: Attempt) -> pb.Attempt:
         detail=attempt.detail,
         started_at=attempt.started_at,
         ended_at=attempt.ended_at,
+    )
+
+
+def settlement_of(outcome: int) -> Settlement:
+    """What an operator has found out; the proto's validation leaves only those that there are."""
+    return Settlement(pb.SettlementOutcome.Name(outcome).removeprefix("SETTLEMENT_OUTCOME_"))
+
+
+def difference_to_proto(found: FoundDifference) -> pb.Difference:
+    """A difference as the gRPC face shows it."""
+    difference = found.difference
+    return pb.Difference(
+        payment_id=difference.payment_id,
+        order_id=difference.order_id or None,
+        detail=difference.detail,
+        found_at=found.found_at,
     )

@@ -13,9 +13,9 @@ from chassis.database import Database
 from chassis.failpoints import failpoint
 from chassis.logs import get_logger
 from supplier_service import wire
-from supplier_service.domain import Answer, Policy, Question, SupplierOrder, SupplierTrouble
+from supplier_service.domain import CONTEXT, Answer, Policy, Question, SupplierOrder, SupplierTrouble
 from supplier_service.ports import Supplier
-from supplier_service.repository import CONTEXT, Loaded, SupplierOrders
+from supplier_service.repository import Loaded, SupplierOrders
 
 _LEASE: Final = 3.0
 """Time-outs of a supplier that a lease lasts; who finds it run out asks again under the same key."""

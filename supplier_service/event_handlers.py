@@ -12,6 +12,8 @@ from protos.suppliers.events.v1.events_pb2 import SupplierOrderCancelRequested, 
 from supplier_service.domain import requested_order, unneeded_order
 from supplier_service.repository import Loaded, SupplierOrders
 
+TOPICS: Final = ("suppliers.requests",)
+
 
 class _OfOrder(Protocol):
     """A message about one order."""

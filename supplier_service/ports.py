@@ -26,3 +26,10 @@ class Supplier(Protocol):
 
     async def cancel(self, key: str) -> Cancelled | TooLate:
         """Let it go; harmless when said twice, and before the request has come."""
+
+
+class Door(Protocol):
+    """Where suppliers bring their news: the one door for all of them, and whatever comes in has to prove itself."""
+
+    async def take(self, supplier: str, timestamp: str, signature: str, body: bytes) -> None:
+        """Let a signed message in. Raises BadSignature, NotFound, ValidationFailed, or Unavailable."""

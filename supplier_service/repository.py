@@ -12,13 +12,12 @@ from chassis.calls import Call, Calls
 from chassis.database import change_all, rows_of, run_sql
 from chassis.envelope import Outgoing
 from chassis.failpoints import failpoint
-from chassis.metrics import counter
+from chassis.metrics import counter, histogram
 from chassis.outbox import tell
 from supplier_service import domain, wire
-from supplier_service.domain import Fact, SupplierOrder
+from supplier_service.domain import CONTEXT, Fact, SupplierOrder
 from supplier_service.tables import COLUMNS, supplier_order_of
 
-CONTEXT: Final = "suppliers"
 TOPIC: Final = "suppliers.events"
 
 _LOAD: Final = f"""
@@ -60,6 +59,13 @@ _OUTCOMES: Final[dict[type[Fact], str]] = {
     domain.SupplierOrderCancelled: "cancelled",
     domain.SupplierOrderUnreachable: "unreachable",
 }
+_ENDS: Final = (
+    domain.SupplierOrderDelivered,
+    domain.SupplierOrderRejected,
+    domain.SupplierOrderFailed,
+    domain.SupplierOrderCancelled,
+)
+_AGES: Final = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 1_800.0, 7_200.0, 21_600.0, 86_400.0, 604_800.0)
 
 
 @dataclass(slots=True)
@@ -89,6 +95,9 @@ class SupplierOrders:
         self._calls = calls
         outcomes = counter(CONTEXT, "supplier_orders", "Supplier orders by what became of them", "outcome")
         self._counted = {fact: outcomes.labels(outcome) for fact, outcome in _OUTCOMES.items()}
+        about = "Time from the request for goods to their delivery, or to another end"
+        took = histogram(CONTEXT, "supplier_order_seconds", about, "outcome", buckets=_AGES)
+        self._took: dict[type[Fact], Any] = {fact: took.labels(_OUTCOMES[fact]) for fact in _ENDS}
 
     def load(self, connection: Connection, order_ids: Sequence[str]) -> Loaded:
         """The supplier orders of these orders, locked by order and SKU."""
@@ -113,17 +122,29 @@ class SupplierOrders:
             for question in each.wanted_calls
         ]
         loaded.calls = self._calls.add(connection, wanted)
+        # Rule (protocols: stock): what has ended, or is not needed any more, is not checked again.
+        self._calls.drop(connection, wire.SUPPLY, [each.id for each in changed if not each.is_open])
         failpoint("suppliers.save.after_calls")
         tell(connection, _told(loaded), CONTEXT)
 
     def committed(self, loaded: Loaded) -> None:
         """After the commit: count what became of supplier orders, and make the calls that were decided."""
+        self.count(loaded)
+        self._calls.dispatch(loaded.calls)
+
+    def count(self, loaded: Loaded) -> None:
+        """Count what became of supplier orders, and how long that took."""
         for each in loaded.supplier_orders.values():
             if each.is_changed:
-                for fact in each.facts:
-                    self._counted[type(fact)].inc()
+                self._count(each, loaded.at)
                 each.note_saved()
-        self._calls.dispatch(loaded.calls)
+
+    def _count(self, supplier_order: SupplierOrder, at: datetime) -> None:
+        age = (at - supplier_order.created_at).total_seconds()
+        for fact in supplier_order.facts:
+            self._counted[type(fact)].inc()
+            if (took := self._took.get(type(fact))) is not None:
+                took.observe(age)
 
 
 def _insert(connection: Connection, supplier_orders: Sequence[SupplierOrder]) -> None:

@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from chassis.settings import DatabaseUrl, ServiceSettings, unit
+from chassis.webhooks import MIN_SECRET_LENGTH
 from supplier_service.domain import Policy
 from supplier_service.simulator.scenarios import CALM, LIFELIKE, Chances
 
@@ -34,10 +35,21 @@ class SupplierSettings(ServiceSettings):
     supplier_in_flight: int = Field(
         default=32, ge=1, le=10_000, json_schema_extra=unit("calls"), description="questions to suppliers at once"
     )
+    supplier_webhook_secret: str = Field(
+        default="", repr=False, max_length=1_024,
+        description="what suppliers sign their webhooks with; at least 16 characters; empty: none are taken",
+    )  # fmt: skip
     simulation: Literal["calm", "lifelike"] = Field(
         default="calm", description="what the scenario random does: succeed at once, or fail as real suppliers do"
     )
     simulation_seed: int = Field(default=1, ge=0, description="seed of what the simulated world leaves to chance")
+
+    @field_validator("supplier_webhook_secret")
+    @classmethod
+    def _long_enough(cls, secret: str) -> str:
+        if secret and len(secret) < MIN_SECRET_LENGTH:
+            raise ValueError(f"must have at least {MIN_SECRET_LENGTH} characters")
+        return secret
 
     @property
     def policy(self) -> Policy:

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
 from google.protobuf.message import Message
 
 from chassis.calls import Call, NewCall
+from chassis.errors import ValidationFailed
 from protos.suppliers.events.v1 import events_pb2 as events
 from protos.suppliers.v1 import suppliers_pb2 as pb
 from supplier_service import domain
-from supplier_service.domain import Fact, Question, Status, SupplierOrder
+from supplier_service.domain import Fact, News, Question, Status, SupplierOrder
 from supplier_service.ports import ReserveRequest
 
 SUPPLY: Final = "supply"
@@ -46,6 +48,43 @@ def question_of(call: Call) -> Question:
 def payload_for(call: Call, question: Question) -> dict[str, Any]:
     """The call's payload when `question` is to be asked next."""
     return call.payload | {"next": question}
+
+
+def news_of(body: bytes) -> tuple[str, News]:
+    """What a webhook says, and of which supplier order. Raises ValidationFailed naming what does not fit."""
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise ValidationFailed("the message is not JSON", fields={"message": ["must be JSON"]}) from None
+    if not isinstance(told, dict):
+        raise ValidationFailed("the message is not an object", fields={"message": ["must be an object"]})
+    reference = _text_in(told, "reference")
+    if not reference:
+        raise ValidationFailed("the message names no supplier order", fields={"reference": ["is required"]})
+    status = _text_in(told, "status")
+    if status not in _NEWS:
+        raise ValidationFailed(
+            "the message says nothing that is known here", fields={"status": [f"must be one of {', '.join(_NEWS)}"]}
+        )
+    return reference, _NEWS[status](told, reference)
+
+
+def _text_in(told: dict[str, object], name: str) -> str:
+    value = told.get(name) or ""
+    if not isinstance(value, str) or len(value) > _LONGEST or not (value.isprintable() or not value):
+        sentence = f"must be a string of at most {_LONGEST} printable characters"
+        raise ValidationFailed("the message is not valid", fields={name: [sentence]})
+    return value.strip()
+
+
+_LONGEST: Final = 255
+_NEWS: Final[dict[str, Callable[[dict[str, object], str], News]]] = {
+    "accepted": lambda told, reference: domain.Accepted(_text_in(told, "supplier_reference") or reference),
+    "rejected": lambda told, _: domain.Rejected(_text_in(told, "reason")),
+    "delayed": lambda told, _: domain.Delayed(),
+    "ok": lambda told, _: domain.Delivered(),
+    "fail": lambda told, _: domain.Failed(_text_in(told, "reason")),
+}
 
 
 def fact_to_proto(fact: Fact) -> Message:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 from deploy.local import Infrastructure
@@ -59,11 +59,16 @@ class DatabaseUrls(Mapping[str, str]):
 
 
 def truncate(engine: Engine, schema: str) -> None:
+    with engine.begin() as connection:
+        truncate_all(connection, schema)
+
+
+def truncate_all(connection: Connection, schema: str) -> None:
+    """In the caller's transaction; triggers stay silent until its end."""
     tables = text(
         "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables"
         " WHERE schemaname = :schema AND tablename <> 'alembic_version'"
     )
-    with engine.begin() as connection:
-        names = connection.execute(tables, {"schema": schema}).scalar_one()
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-        connection.execute(text(f"TRUNCATE {names}"))
+    names = connection.execute(tables, {"schema": schema}).scalar_one()
+    connection.execute(text("SET LOCAL session_replication_role = replica"))
+    connection.execute(text(f"TRUNCATE {names}"))

@@ -57,6 +57,7 @@ class Folding(Generic[L]):
         self.consumer = consumer
         self.metrics = ConsumerMetrics(context, consumer)
         self._failpoint = f"{context}.{consumer}"
+        self._fates: Counter[str] = Counter()
         self._room = room
         self._types = {type_of(message): message for message in handlers}
         self._handlers = {type_of(message): handler for message, handler in handlers.items()}
@@ -81,9 +82,12 @@ class Folding(Generic[L]):
         Raises what is worth another try (a database that is away): then nothing of the rest is applied.
         """
         useful = [record for record in records if record.defect or (record.fact and record.fact.message is not None)]
-        self.metrics.fate("ignored", len(records) - len(useful))
+        # Counted when all of it is through: what is tried again after its first half was applied counts once.
+        self._fates = Counter(ignored=len(records) - len(useful))
         if useful:
             self._apply(useful)
+        for fate, times in self._fates.items():
+            self.metrics.fate(fate, times)
 
     def _apply(self, records: Sequence[Record]) -> None:
         started = clock.monotonic()
@@ -103,8 +107,7 @@ class Folding(Generic[L]):
         failpoint(f"{self._failpoint}.after_commit")
         if loaded is not None:
             self._room.committed(loaded)
-        for fate, times in fates.items():
-            self.metrics.fate(fate, times)
+        self._fates.update(fates)
         self.metrics.batch(len(records), clock.monotonic() - started)
         log.info("batch", consumer=self.consumer, size=len(records), ms=round((clock.monotonic() - started) * 1000, 1),
                  trace_id=trace_of(records), **fates)  # fmt: skip
@@ -225,7 +228,8 @@ class Folding(Generic[L]):
         return True, loaded
 
     def _postpone(self, topic: str, key: str, error: Exception) -> None:
-        reason = "too_early" if isinstance(error, TooEarly) else "error"
+        reasons = {TooEarly: "too_early", Undecodable: "undecodable"}
+        reason = reasons.get(type(error), "error")
 
         def write(connection: Connection) -> None:
             if dead_letters.lock_key(connection, self.consumer, topic, key):

@@ -133,9 +133,10 @@ class Consumer(Generic[L]):
 
     def _apply(self, member: Member, fetched: Sequence[Fetched]) -> None:
         records = [self.folding.decode(*record) for record in fetched]
-        self.folding.metrics.received(len(records))
         failpoint(f"{self._group}.consumer.before_apply")
         self._apply_patiently(member, records)
+        # Only now: a batch that is thrown away whole is read again, and received then.
+        self.folding.metrics.received(len(records))
         for record in fetched:
             self._applied[TopicPartition(record.topic, record.partition)] = record.offset + 1
         failpoint(f"{self._group}.consumer.before_offset_commit")

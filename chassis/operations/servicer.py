@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Connection
 
 from chassis import audit, tracing
@@ -20,7 +23,7 @@ _ACTOR: Final = "operator"
 
 
 class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
-    """Shows the dead letters of one context, and applies them again with the foldings of its consumers, by group."""
+    """What an operator sees of one context: its dead letters, which the foldings of its consumers apply again; acts."""
 
     def __init__(self, context: str, database: Database, foldings: Callable[[], Mapping[str, Folding[Any]]]) -> None:
         self._context = context
@@ -33,7 +36,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         """The newest of them; none when another context is asked for."""
         if request.service not in ("", self._context):
             return pb.ListDeadLettersResponse()
-        wanted = LetterFilter(type=request.type, order_id=request.order_id)
+        wanted = LetterFilter((), request.type, request.order_id, request.topic, request.consumer)
         rows = await self._database.aread(lambda connection: letters.newest(connection, wanted))
         return pb.ListDeadLettersResponse(dead_letters=self._shown(rows))
 
@@ -41,9 +44,8 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         self, request: pb.ReplayDeadLettersRequest, _context: Context
     ) -> pb.ReplayDeadLettersResponse:
         """Apply the keys of the letters that are meant, each from its oldest letter on, until one fails."""
-        if request.service != self._context:
-            raise ValidationFailed("the request is not valid", fields={"service": [f"this is {self._context}"]})
-        wanted = LetterFilter(tuple(request.filter.ids), request.filter.type, request.filter.order_id)
+        self._require_this(request.service)
+        wanted = _filter_of(request.filter)
         shown = await self._database.aread(lambda connection: letters.newest(connection, wanted))
         matched = await self._database.aread(lambda connection: letters.count(connection, wanted))
         left = matched if request.dry_run else await asyncio.to_thread(self._replay, wanted)
@@ -52,6 +54,38 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
             replayed=max(0, matched - left),
             still_parked=left,
             dead_letters=self._shown(shown),
+        )
+
+    async def DiscardDeadLetters(
+        self, request: pb.DiscardDeadLettersRequest, _context: Context
+    ) -> pb.DiscardDeadLettersResponse:
+        """Give up the letters that are meant, one key after the other."""
+        self._require_this(request.service)
+        wanted = _filter_of(request.filter)
+        shown = await self._database.aread(lambda connection: letters.newest(connection, wanted))
+        matched = await self._database.aread(lambda connection: letters.count(connection, wanted))
+        gone = 0 if request.dry_run else await asyncio.to_thread(self._discard, wanted, request.reason)
+        return pb.DiscardDeadLettersResponse(matched=matched, discarded=gone, dead_letters=self._shown(shown))
+
+    async def ListAuditEntries(
+        self, request: pb.ListAuditEntriesRequest, _context: Context
+    ) -> pb.ListAuditEntriesResponse:
+        """The newest acts; none when another context is asked for."""
+        if request.service not in ("", self._context):
+            return pb.ListAuditEntriesResponse()
+        rows = await self._database.aread(lambda connection: audit.newest(connection, request.subject, request.action))
+        return pb.ListAuditEntriesResponse(entries=[_entry_to_proto(row, self._context) for row in rows])
+
+    def _require_this(self, service: str) -> None:
+        if service != self._context:
+            raise ValidationFailed("the request is not valid", fields={"service": [f"this is {self._context}"]})
+
+    def _discard(self, wanted: LetterFilter, reason: str) -> int:
+        """How many are gone; each key in a transaction of its own, as it is locked."""
+        parked = self._database.read(lambda connection: letters.keys(connection, wanted))
+        return sum(
+            self._database.write(partial(letters.discard, parked=key, wanted=wanted, actor=_ACTOR, reason=reason))
+            for key in parked
         )
 
     def _replay(self, wanted: LetterFilter) -> int:
@@ -65,12 +99,30 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         return self._database.read(lambda connection: letters.count(connection, wanted))
 
     def _begin(self, connection: Connection, wanted: LetterFilter) -> Sequence[Row]:
-        details = {"ids": list(wanted.ids), "type": wanted.type, "order_id": wanted.order_id}
+        details = asdict(wanted)
         audit.note(connection, actor=_ACTOR, action="replay_dead_letters", subject=self._context, details=details)
         return letters.keys(connection, wanted)
 
     def _shown(self, rows: Sequence[Row]) -> list[pb.DeadLetter]:
         return [_to_proto(row, self._context) for row in rows]
+
+
+def _filter_of(message: pb.DeadLetterFilter) -> LetterFilter:
+    return LetterFilter(tuple(message.ids), message.type, message.order_id, message.topic, message.consumer)
+
+
+def _entry_to_proto(row: Row, context: str) -> pb.AuditEntry:
+    entry = pb.AuditEntry(
+        id=row.id,
+        service=context,
+        actor=row.actor,
+        action=row.action,
+        subject=row.subject,
+        details=orjson.dumps(row.details).decode(),
+        trace_id=row.trace_id,
+    )
+    entry.at.FromDatetime(row.at)
+    return entry
 
 
 def _to_proto(row: Row, context: str) -> pb.DeadLetter:

@@ -15,6 +15,8 @@ ACCOUNTS = (
     "payments_simulator",
     "suppliers_simulator",
     "valkey",
+    "supplier_webhook",
+    "payment_webhook",
 )
 
 

@@ -11,6 +11,8 @@ from deploy.local.answers import grpc_answers, http_answers
 from deploy.local.child import Command
 from deploy.local.place import Place
 
+WEBHOOKS = ("supplier_webhook", "payment_webhook")
+"""Secrets that are shared with those who send webhooks."""
 SCHEMAS = ("orders", "inventory", "suppliers", "payments", "payments_simulator", "suppliers_simulator")
 NOT_FOR_CHILDREN = ("DATABASE_URL", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
 
@@ -63,6 +65,11 @@ def environment_of(
         **{
             name: os.environ.get(name) or url_for(database_url, schema, passwords[schema])
             for name, schema in urls.items()
+        },
+        **{
+            name: os.environ.get(name) or passwords[webhook]
+            for webhook in WEBHOOKS
+            for name in [f"{webhook.upper()}_SECRET"]
         },
     }
 

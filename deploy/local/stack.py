@@ -7,12 +7,13 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
+from deploy.local.child import Command
 from deploy.local.infrastructure import READY_SECONDS, Infrastructure
 from deploy.local.logbook import progress_line
 from deploy.local.ports import HeldPorts
 from deploy.local.preparation import migrations, topics
 from deploy.local.readiness import require_done, require_ready
-from deploy.local.services import BACKENDS, SERVICES
+from deploy.local.services import BACKENDS, SERVICES, Service
 from deploy.local.waiting import wait_until
 
 PREPARATION_SECONDS = 120.0
@@ -63,6 +64,10 @@ class Stack:
         if not self._is_guest:
             self.infrastructure.stop()
 
+    def command_of(self, service: Service, further: Mapping[str, str]) -> Command:
+        """How one process of ours is started; `further` settings are its own."""
+        return service.command(self.place, {**self.environment, **further})
+
     @property
     def pids(self) -> dict[str, int]:
         return self.infrastructure.supervisor.pids
@@ -85,8 +90,7 @@ class Stack:
         if service is None:
             self.infrastructure.bring_up(name)
             return
-        command = service.command(self.place, {**self.environment, **(environment or {})})
-        self.infrastructure.supervisor.start(command)
+        self.infrastructure.supervisor.start(self.command_of(service, environment or {}))
         self.wait_ready(name)
 
     def wait_ready(self, name: str, seconds: float = READY_SECONDS) -> None:
@@ -121,7 +125,7 @@ class Stack:
         """All at once, because none needs another to start; told in order."""
         begun = monotonic()
         for service in SERVICES:
-            self.infrastructure.supervisor.start(service.command(self.place, self.environment))
+            self.infrastructure.supervisor.start(self.command_of(service, {}))
         for service in SERVICES:
             self.wait_ready(service.name)
             self._say(progress_line(service.name, monotonic() - begun, self.place.address(service.face)))

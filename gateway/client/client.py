@@ -13,6 +13,8 @@ from protos.operations.v1.operations_pb2_grpc import OperationsServiceStub
 from protos.orders.v1.imports_pb2_grpc import ImportServiceStub
 from protos.orders.v1.orders_pb2_grpc import OrderServiceStub
 from protos.orders.v1.reports_pb2_grpc import ReportServiceStub
+from protos.orders.v1.stuck_pb2_grpc import StuckOrderServiceStub
+from protos.payments.v1.payments_pb2_grpc import PaymentServiceStub
 
 PORTS: Final[Mapping[str, int]] = {"orders": 50051, "inventory": 50052, "suppliers": 50053, "payments": 50054}
 _OPTIONS: Final = (
@@ -66,6 +68,11 @@ class Client:
         return self._service("orders", ReportServiceStub)
 
     @property
+    def stuck_orders(self) -> Service[StuckOrderServiceStub]:
+        """Orders that wait for too long."""
+        return self._service("orders", StuckOrderServiceStub)
+
+    @property
     def catalogue(self) -> Service[CatalogueServiceStub]:
         """Products."""
         return self._service("inventory", CatalogueServiceStub)
@@ -74,6 +81,11 @@ class Client:
     def inventory(self) -> Service[InventoryServiceStub]:
         """Stock."""
         return self._service("inventory", InventoryServiceStub)
+
+    @property
+    def payments(self) -> Service[PaymentServiceStub]:
+        """What became of orders' money."""
+        return self._service("payments", PaymentServiceStub)
 
     def operations(self, context: str) -> Service[OperationsServiceStub]:
         """What an operator sees of one context."""

@@ -3,14 +3,16 @@
 import click
 
 from gateway.orderctl.catalogue import catalogue
-from gateway.orderctl.dead_letters import dead_letters
+from gateway.orderctl.dead_letters import audit, dead_letters
 from gateway.orderctl.import_file import import_file
 from gateway.orderctl.imports import imports
 from gateway.orderctl.kpis import kpis
-from gateway.orderctl.orders import cancel, get, list_orders, place, timeline
+from gateway.orderctl.orders import cancel, get, list_orders, place, refund, timeline
+from gateway.orderctl.payments import payments
 from gateway.orderctl.products import products
 from gateway.orderctl.sample import sample
 from gateway.orderctl.session import Verbs, with_output
+from gateway.orderctl.stuck import stuck
 
 EPILOG = """
 The services are found at this machine's ports plus PORT_OFFSET, or at ORDERS_ADDRESS, INVENTORY_ADDRESS,
@@ -33,13 +35,17 @@ for verb in (
     list_orders,
     place,
     cancel,
+    refund,
     timeline,
+    payments,
     products,
     catalogue,
     import_file,
     sample,
     imports,
+    stuck,
     dead_letters,
+    audit,
     kpis,
 ):
     main.add_command(verb)

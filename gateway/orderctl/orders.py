@@ -1,4 +1,4 @@
-"""Orders: place, get, list, cancel, and every step of one."""
+"""Orders: place, get, list, cancel, refund, and every step of one."""
 
 from datetime import datetime
 from typing import Final
@@ -147,6 +147,36 @@ def cancel(session: Session, order_id: str, reason: str) -> None:
     orders = session.client.orders
     request = pb.CancelOrderRequest(order_id=order_id, reason=reason)
     session.output.one(orders.ask(orders.rpc.CancelOrder, request), ("id", "status", "failure_message", "cancelled_at"))
+
+
+@click.command()
+@click.argument("order_id")
+@click.option("--amount", help="How much.  [default: all that is left]")
+@click.option("--item", "items", type=Item(), multiple=True, help="What comes back; may be repeated.")
+@click.option("--restock", is_flag=True, help="Put it back on the shelf; without --item, everything.")
+@click.option("--reason", default="", help="Why, in your words.")
+@click.option("--key", help="Idempotency key: equal keys of an order name one refund.  [default: a new one]")
+@verb
+def refund(
+    session: Session,
+    order_id: str,
+    amount: str | None,
+    items: tuple[pb.CreateOrderItem, ...],
+    restock: bool,
+    reason: str,
+    key: str | None,
+) -> None:
+    """Give money of a completed order back; PENDING until the provider has answered."""
+    request = pb.RefundOrderRequest(
+        order_id=order_id,
+        amount=amount,
+        items=[pb.RefundItem(sku=item.sku, quantity=item.quantity) for item in items],
+        restock=restock,
+        reason=reason,
+        idempotency_key=key or str(uuid4()),
+    )
+    orders = session.client.orders
+    session.output.one(orders.ask(orders.rpc.RefundOrder, request))
 
 
 @click.command()

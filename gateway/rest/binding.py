@@ -27,8 +27,7 @@ class Binding:
         fields = face.request.fields_by_name
         self._path = [(name, text_reader_of(fields[name])) for name in face.variables]
         self._headers = [(h.header.encode(), h.field, text_reader_of(fields[h.field])) for h in face.options.headers]
-        taken = {*face.variables, face.body}
-        self._query = {} if self._takes_whole_body else dict(query_fields(face.request, taken))
+        self._query = {} if self._takes_whole_body else dict(query_fields(face.request, face.not_in_query))
         self._required = self._whole.required - ({face.body} if face.raw_body else set())
 
     async def fields(self, request: Request) -> Fields:

@@ -63,6 +63,12 @@ class Face:
         return field if field is not None and is_http_body(field.message_type) else None
 
     @property
+    def not_in_query(self) -> set[str]:
+        """The fields that no query parameter fills: those of path and body, and headers beside a body that is raw."""
+        headers = {header.field for header in self.options.headers} if self.raw_body is not None else set()
+        return {*self.variables, self.body, *headers}
+
+    @property
     def max_body_bytes(self) -> int:
         """The largest body that is taken."""
         return self.options.max_body_bytes or JSON_BODY_BYTES

@@ -91,11 +91,9 @@ class OpenApi:
     def _parameters(self, face: Face) -> list[dict[str, Any]]:
         fields = face.request.fields_by_name
         path = [self._parameter("path", name, fields[name], True) for name in face.variables]
-        in_query = (
-            [] if face.body == "*" else [f for f in fields.values() if f.name not in (*face.variables, face.body)]
-        )
+        in_query = [] if face.body == "*" else [f for f in fields.values() if f.name not in face.not_in_query]
         query = [self._parameter("query", field.name, field, is_required(field)) for field in in_query]
-        headers = [self._header(header.header, fields[header.field]) for header in face.options.headers]
+        headers = [self._header(face, header.header, fields[header.field]) for header in face.options.headers]
         return path + query + headers
 
     def _parameter(self, place: str, name: str, field: FieldDescriptor, required: bool) -> dict[str, Any]:
@@ -103,11 +101,12 @@ class OpenApi:
         description = schema.pop("description")
         return {"name": name, "in": place, "required": required, "description": description, "schema": schema}
 
-    def _header(self, name: str, field: FieldDescriptor) -> dict[str, Any]:
+    def _header(self, face: Face, name: str, field: FieldDescriptor) -> dict[str, Any]:
         if name == "prefer":
             return {"name": "Prefer", "in": "header", "description": _PREFER, "schema": {"type": "string"}}
         parameter = self._parameter("header", name.title(), field, False)
-        parameter["description"] += f" Instead of `{field.name}` in the body."
+        if face.raw_body is None:
+            parameter["description"] += f" Instead of `{field.name}` in the body."
         return parameter
 
     def _body(self, face: Face) -> dict[str, Any]:

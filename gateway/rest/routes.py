@@ -1,11 +1,12 @@
 """Every path that is answered, and by what: the annotated methods, health, and the gateway's own pages."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 
 from gateway.page import page
 from gateway.rest.answers import Answer, Stream, of_json, of_page
 from gateway.rest.batches import Bounds
+from gateway.rest.belonging import Belonging, owner_of
 from gateway.rest.binding import Binding
 from gateway.rest.channels import Channels
 from gateway.rest.coalesced import Coalesced
@@ -31,7 +32,7 @@ def build_routes(channels: Channels, settings: GatewaySettings) -> Router[Endpoi
     router: Router[Endpoint] = Router()
     descriptors = load_descriptors()
     faces = read_faces(descriptors)
-    endpoints = Endpoints(channels, settings)
+    endpoints = Endpoints(channels, settings, faces)
     for face in faces:
         endpoint = endpoints.of(face)
         for path in dict.fromkeys(face.paths):
@@ -46,8 +47,9 @@ def build_routes(channels: Channels, settings: GatewaySettings) -> Router[Endpoi
 class Endpoints:
     """Makes the endpoint that fits a face."""
 
-    def __init__(self, channels: Channels, settings: GatewaySettings) -> None:
+    def __init__(self, channels: Channels, settings: GatewaySettings, faces: Sequence[Face]) -> None:
         self._channels = channels
+        self._faces = faces
         self._deadline = settings.gateway_deadline_seconds
         self._bounds = Bounds(
             settings.gateway_batches_in_flight, settings.gateway_batch_orders, settings.gateway_max_waiting
@@ -66,7 +68,12 @@ class Endpoints:
             return Coalesced(face, binding, self._channels, self._writers, self._deadline, self._bounds)
         if face.method.server_streaming:
             return Download(face, binding, self._channels, self._writers)
-        return Unary(face, binding, self._channels, self._writers, self._deadline)
+        if face.options.belongs_to:
+            return Belonging(self._unary(owner_of(face, self._faces)), self._unary(face))
+        return self._unary(face)
+
+    def _unary(self, face: Face) -> Unary:
+        return Unary(face, Binding(face, self._readers), self._channels, self._writers, self._deadline)
 
 
 def _own(channels: Channels, openapi: OpenApi) -> Mapping[str, Endpoint]:

@@ -36,14 +36,20 @@ class Unary:
 
     async def __call__(self, request: Request) -> Answer:
         """The answer to one request; Problem for a refusal."""
-        message = self._message(**await self._fields(request))
-        try:
-            response, trailers = await self._asked(message, request)
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc(error, self._writers) from error
+        response, trailers = await self._answered(self._message(**await self._fields(request)), request)
         if is_http_body(self._face.response):
             return Answer(200, response.data, response.content_type.encode())
         return self._answer(response, trailers, request)
+
+    async def require(self, request: Request) -> None:
+        """Ask with nothing but what the path names; Problem for a refusal."""
+        await self._answered(self._message(**{name: request.variables[name] for name in self._face.variables}), request)
+
+    async def _answered(self, message: Message, request: Request) -> tuple[Any, dict[str, str]]:
+        try:
+            return await self._asked(message, request)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error, self._writers) from error
 
     async def _fields(self, request: Request) -> dict[str, Any]:
         fields = await self._binding.fields(request)

@@ -1,7 +1,7 @@
 """The stockroom: shelves and reservations that one transaction has locked, and all that may happen to them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -78,6 +78,14 @@ class NothingHeld(Exception):
     """What was paid for is not held: a sale without goods, which somebody must look at."""
 
 
+class GoodsUnknown(Exception):
+    """Goods of a product that the catalogue does not have, which somebody must look at."""
+
+
+class NotSold(Exception):
+    """Goods of an order come back that never left the shelf, which somebody must look at."""
+
+
 class SoldAlready(Exception):
     """What is to be given back has left the shelf: an order that is both completed and undone."""
 
@@ -94,11 +102,13 @@ class Stockroom:
         hold_until: datetime,
         shelves: Mapping[str, Shelf],
         reservations: dict[str, Reservation],
+        delivered: Collection[str] = (),
     ) -> None:
         self.at = at
         self.hold_until = hold_until
         self.shelves = shelves
         self.reservations = reservations
+        self._delivered = set(delivered)
         self.movements: list[Movement] = []
         self.told: list[tuple[Fact, str]] = []
         self.outcomes: Counter[str] = Counter()
@@ -176,6 +186,46 @@ class Stockroom:
         for sku in held:
             self._serve_waiting(sku, reservation.id)
 
+    def deliver(self, supplier_order_id: str, order_id: str, sku: str, quantity: int) -> bool:
+        """Put a supplier's goods on the shelf; False when they are there already.
+
+        Rule (protocols: stock): they go to the order they were ordered for, though others may wait for longer; were
+        they given to the oldest, its own supplier order would be called off, and nobody would bring what is missing
+        for this one. What it does not need any more serves those who wait, then is free.
+        """
+        if supplier_order_id in self._delivered:
+            return False
+        if sku not in self.shelves:
+            raise GoodsUnknown(f"goods of supplier order {supplier_order_id}: there is no product {sku}")
+        self._delivered.add(supplier_order_id)
+        reason = f"delivered for order {order_id}"
+        self._move(MovementKind.RECEIPT, {sku: quantity}, supplier_order_id, None, reason)
+        order = self.reservations.get(order_id)
+        if order is not None and order.status is _WAITING and sku in order.missing:
+            self._allot(self.shelves[sku], order, supplier_order_id, at_most=quantity)
+        self._serve_waiting(sku, supplier_order_id)
+        self.outcomes["delivered"] += 1
+        return True
+
+    def restock(self, refund_id: str, order_id: str, lines: Mapping[str, int]) -> bool:
+        """Put goods back that were sold and came back; False when they are there already.
+
+        Those who wait are served first. Raises GoodsUnknown, and NotSold for goods that never left the shelf.
+        """
+        if refund_id in self._delivered or not lines:
+            return False
+        order = self.reservations.get(order_id)
+        if order is None or order.status is not ReservationStatus.COMMITTED:
+            raise NotSold(f"goods of refund {refund_id}: order {order_id} was not sold")
+        if unknown := lines.keys() - self.shelves.keys():
+            raise GoodsUnknown(f"goods of refund {refund_id}: there is no product {', '.join(sorted(unknown))}")
+        self._delivered.add(refund_id)
+        self._move(MovementKind.RESTOCK, lines, refund_id, order_id)
+        self.outcomes["restocked"] += 1
+        for sku in lines:
+            self._serve_waiting(sku, refund_id)
+        return True
+
     def change(self, sku: str, kind: MovementKind, quantity_delta: int, cause_id: str, reason: str) -> None:
         """Put goods on the shelf, or take free ones from it; those who wait are served first."""
         self._move(kind, {sku: quantity_delta}, cause_id, None, reason)
@@ -244,8 +294,8 @@ class Stockroom:
             if reservation.status is _WAITING and sku in reservation.missing and shelf.available > 0:
                 self._allot(shelf, reservation, cause_id)
 
-    def _allot(self, shelf: Shelf, order: Reservation, cause_id: str) -> None:
-        quantity = min(shelf.available, order.missing[shelf.sku])
+    def _allot(self, shelf: Shelf, order: Reservation, cause_id: str, at_most: int | None = None) -> None:
+        quantity = min(shelf.available if at_most is None else at_most, order.missing[shelf.sku])
         reason = f"given to the waiting order by {cause_id}"
         self._move(MovementKind.RESERVATION, {shelf.sku: quantity}, allotment_id(cause_id, order.id), order.id, reason)
         order.gain(shelf.sku, quantity)

@@ -3,9 +3,10 @@
 from inventory_service.repository.catalogue import put_offers
 from inventory_service.repository.changes import insert_changes, recorded_changes
 from inventory_service.repository.ledger import ledger_differences
-from inventory_service.repository.stockrooms import ENDING, ORDER, SKU, Stockrooms
+from inventory_service.repository.stockrooms import DELIVERY, ENDING, ORDER, SKU, Stockrooms
 
 __all__ = [
+    "DELIVERY",
     "ENDING",
     "ORDER",
     "SKU",

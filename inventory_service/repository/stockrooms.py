@@ -28,6 +28,7 @@ from inventory_service.domain import (
 )
 
 # What a fact touches comes as one list of keys; their first letter tells what they name.
+DELIVERY: Final = "d"
 ENDING: Final = "e"
 ORDER: Final = "o"
 SKU: Final = "s"
@@ -50,6 +51,9 @@ FROM reservations WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
 """
 _WHAT_IS_MISSING: Final = """
 SELECT reservation_id, sku, missing FROM waiting WHERE reservation_id = ANY(CAST(:ids AS uuid[]))
+"""
+_WHAT_WAS_DELIVERED: Final = """
+SELECT cause_id FROM movements WHERE cause_id = ANY(CAST(:ids AS uuid[])) AND kind IN ('receipt', 'restock')
 """
 # One statement for four tables: a round trip costs more than what most of them change. Every part sees the rows as
 # they were before it, and no two parts change the same one.
@@ -97,20 +101,29 @@ class Stockrooms:
         self._hold = timedelta(seconds=reservation_seconds)
         self._wake_relay = wake_relay
         outcomes = counter(CONTEXT, "reservations", "Reservations by what became of them", "outcome")
-        names = ("reserved", "rejected", "shortage", "committed", "released")
+        names = ("reserved", "rejected", "shortage", "committed", "released", "delivered", "restocked")
         self._outcomes = {name: outcomes.labels(name) for name in names}
 
     def load(self, connection: Connection, keys: Sequence[str]) -> Stockroom:
         """The stockroom for the keys of some facts, which come sorted and so grouped by their first letter."""
-        orders, skus = bisect_left(keys, ORDER), bisect_left(keys, SKU)
+        endings, orders, skus = (bisect_left(keys, letter) for letter in (ENDING, ORDER, SKU))
         return self.open(
             connection,
             skus=[key[1:] for key in keys[skus:]],
-            ids=[key[1:] for key in keys[:skus]],
+            ids=[key[1:] for key in keys[endings:skus]],
             may_free=orders > 0,
+            deliveries=[key[1:] for key in keys[:endings]],
         )
 
-    def open(self, connection: Connection, *, skus: list[str], ids: list[str], may_free: bool = False) -> Stockroom:
+    def open(
+        self,
+        connection: Connection,
+        *,
+        skus: list[str],
+        ids: list[str],
+        may_free: bool = False,
+        deliveries: Sequence[str] = (),
+    ) -> Stockroom:
         """The shelves of these SKUs and of these reservations' lines, and the reservations, all locked.
 
         With `may_free`, also the reservations that wait for any of these SKUs. Raises LostUpdate when a reservation
@@ -130,7 +143,7 @@ class Stockrooms:
         for id_ in ids:
             if (found := reservations.get(id_)) is not None and not found.lines.keys() <= shelves.keys():
                 raise LostUpdate(f"reservation {id_} came to be before its shelves were locked")
-        return Stockroom(at, at + self._hold, shelves, reservations)
+        return Stockroom(at, at + self._hold, shelves, reservations, _delivered(connection, deliveries))
 
     def save(self, connection: Connection, room: Stockroom) -> None:
         """Write what became of the stockroom, and what is to be told of it.
@@ -172,6 +185,17 @@ class Stockrooms:
         for each in waiting:
             each.missing = missing[each.id]
             each.was_waiting = True
+
+
+def _delivered(connection: Connection, deliveries: Sequence[str]) -> list[str]:
+    """Which of these supplier orders are on the shelf already, read under the lock of their SKUs' rows.
+
+    Rule (protocols: events in): beside the inbox every effect has a natural key, here the supplier order: it is told
+    again, as a new event, to who asks for it again.
+    """
+    if not deliveries:
+        return []
+    return [row.cause_id for row in rows_of(connection, _WHAT_WAS_DELIVERED, ids=list(deliveries))]
 
 
 def _json(value: object) -> str:

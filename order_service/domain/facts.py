@@ -1,5 +1,6 @@
 """What an order tells others when it takes a step; the order itself says about which order and how much."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +11,15 @@ class GiveUpReason(StrEnum):
 
     EXPIRING = "EXPIRING"
     CANCELLING = "CANCELLING"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPlaced:
+    """Its stock is asked for, by SKU and pieces; told again where nobody has answered."""
+
+    lines: Sequence[tuple[str, int]]
+    stock_policy: str
+    placed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +86,26 @@ class SupplierOrderCancelRequested:
     """Goods that were asked for it are not needed any more."""
 
 
+@dataclass(frozen=True, slots=True)
+class RefundRequested:
+    """Money of it shall be given back, in minor units."""
+
+    refund_id: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRefunded:
+    """Money of it was given back; these pieces go on the shelf again."""
+
+    refund_id: str
+    amount_minor: int
+    restocked: tuple[tuple[str, int], ...]
+
+
 Fact = (
-    PaymentRequested
+    OrderPlaced
+    | PaymentRequested
     | OrderCompleted
     | OrderCompensating
     | OrderCancelling
@@ -88,4 +116,6 @@ Fact = (
     | PaymentVoidRequested
     | SupplierOrderRequested
     | SupplierOrderCancelRequested
+    | RefundRequested
+    | OrderRefunded
 )

@@ -100,6 +100,8 @@ class Order:
     actor: str = ""
     traceparent: str = ""
     failure_message: str | None = None
+    refunded_minor: int = 0
+    """Known only where its refunds were loaded."""
     shortages: Sequence[Shortage] = ()
     steps: list[Step] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
@@ -253,6 +255,11 @@ class Order:
         self._attend(None, None)
         if not self._finish_undoing():
             self._note("The money was given back.")
+
+    def note_refund(self, reason: str, attention: Attention | None, next_try_at: datetime | None) -> None:
+        """Something became of a refund of it."""
+        self._note(reason)
+        self._attend(attention, next_try_at)
 
     def _finish_undoing(self) -> bool:
         """Rule: a FAILED, CANCELLED or EXPIRED order never holds stock or money, so it ends with the last undo."""

@@ -53,6 +53,24 @@ class OrderNotCancellable(Refusal):
     code = "order_not_cancellable"
 
 
+class OrderNotRefundable(Refusal):
+    """There is no money of it that could be given back."""
+
+    code = "order_not_refundable"
+
+
+class RefundExceedsPayment(Refusal):
+    """More is asked back than is left."""
+
+    code = "refund_exceeds_payment"
+
+
+class OrderNotResumable(Refusal):
+    """It has ended: there is nothing it waits for."""
+
+    code = "order_not_resumable"
+
+
 class IllegalTransition(Exception):
     """A step that the table of states does not have: a bug, never a client's fault."""
 

@@ -163,34 +163,37 @@ def _demand(judged: Mapping[str, AcceptedInvoice | str]) -> Mapping[str, Line]:
     return demand
 
 
-def place_next(database: Database, placing: Placing, import_id: str, in_flight: int) -> bool:
-    """Place the next orders while fewer than `in_flight` are unfinished; False when there was no room for any."""
-    has_moved = database.write(lambda connection: _place(connection, placing, import_id, in_flight))
+def place_next(database: Database, placing: Placing, import_id: str, in_flight: int) -> int | None:
+    """Place the next orders while fewer than `in_flight` are unfinished; how many, None when there was no room."""
+    placed = database.write(lambda connection: _place(connection, placing, import_id, in_flight))
     failpoint("orders.imports.after_place")
-    return has_moved
+    return placed
 
 
-def _place(connection: Connection, placing: Placing, import_id: str, in_flight: int) -> bool:
+def _place(connection: Connection, placing: Placing, import_id: str, in_flight: int) -> int | None:
     found = repository.find(connection, import_id, lock=True)
     if found.status is not ImportStatus.PLACING:
-        return False
+        return None
     room = in_flight - repository.settle(connection, import_id, SETTLE_ORDERS)
     if room < min(PLACE_ORDERS, in_flight):
-        return False  # a few orders at a time would cost as much as many
+        return None  # a few orders at a time would cost as much as many
     waiting = repository.next_to_place(connection, import_id, min(room, PLACE_ORDERS), PLACE_LINES)
     if not waiting:
         repository.move(connection, import_id, ImportStatus.SETTLING)
-        return True
+        return 0
     failpoint("orders.imports.before_place")
-    _place_waiting(connection, placing, found, waiting)
+    placed = _place_waiting(connection, placing, found, waiting)
     failpoint("orders.imports.before_commit")
-    return True
+    return placed
 
 
 def _place_waiting(
     connection: Connection, placing: Placing, found: FoundImport, waiting: Sequence[ImportedOrder]
-) -> None:
-    """Identity once more, for another import of the same source may have been quicker; then the parent's own rules."""
+) -> int:
+    """Identity once more, for another import of the same source may have been quicker; then the parent's own rules.
+
+    How many orders are new.
+    """
     known = repository.identities_of(connection, found.source, [order.invoice for order in waiting])
     fresh = [order for order in waiting if order.invoice not in known]
     results = placing.place_orders(connection, [_command_of(order, found) for order in fresh])
@@ -211,6 +214,7 @@ def _place_waiting(
     repository.note_placed(connection, found.id, placed | again, known=len(again))
     if rejected:
         repository.reject_waiting(connection, found.id, rejected)
+    return sum(not isinstance(result, Refusal) and not result.is_replayed for result in results)
 
 
 def _command_of(order: ImportedOrder, found: FoundImport) -> PlaceOrder:

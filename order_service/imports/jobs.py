@@ -37,12 +37,14 @@ class ImportProgress:
         placing: Placing,
         wake_relay: Callable[[], None],
         in_flight: int,
+        placed: Callable[[int], None] = lambda _orders: None,
     ) -> None:
         self._database = database
         self._products = products
         self._placing = placing
         self._wake_relay = wake_relay
         self._in_flight = in_flight
+        self._placed = placed
         self._awake = threading.Event()
         self._look_at = 0.0
         self._turn = 0
@@ -90,7 +92,9 @@ class ImportProgress:
                 return commands.settle(self._database, import_id)
 
     def _place(self, import_id: str) -> bool:
-        has_placed = commands.place_next(self._database, self._placing, import_id, self._in_flight)
-        if has_placed:
-            self._wake_relay()
-        return has_placed
+        placed = commands.place_next(self._database, self._placing, import_id, self._in_flight)
+        if placed is None:
+            return False
+        self._placed(placed)
+        self._wake_relay()
+        return True

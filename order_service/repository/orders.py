@@ -13,9 +13,13 @@ from chassis.database import change_all, rows_of, run_sql
 from chassis.failpoints import failpoint
 from chassis.outbox import tell
 from order_service import wire
-from order_service.domain import Order, Step
+from order_service.domain import Order, Refunds, Step
+from order_service.repository.refunds import load_refunds, save_refunds
+from order_service.repository.unfinished import note_moved
 from order_service.tables import CONTEXT, ORDER_COLUMNS, order_of
 
+REFUNDS_OF: Final = "refunds of "
+"""Begins a key that names an order's refunds beside it; behind every id in order."""
 _STEPS_OF_AN_UPDATE: Final = 2
 
 _LOAD: Final = f"SELECT {ORDER_COLUMNS} FROM orders WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE"
@@ -59,6 +63,8 @@ class Loaded:
 
     at: datetime
     orders: dict[str, Order]
+    refunds: dict[str, Refunds] = field(default_factory=dict)
+    """By order, where they were asked for."""
     changed: list[Order] = field(default_factory=list)
     """After `save`: those that took a step or were noted something."""
 
@@ -74,6 +80,16 @@ def load(connection: Connection, order_ids: Sequence[str]) -> Loaded:
     return Loaded(at, {order.id: order for order in orders})
 
 
+def load_touched(connection: Connection, keys: Sequence[str]) -> Loaded:
+    """What facts touch, by their sorted keys: orders, and the refunds of those that a key names with REFUNDS_OF."""
+    if not keys or keys[-1] < REFUNDS_OF:
+        return load(connection, keys)
+    loaded = load(connection, [key for key in keys if not key.startswith(REFUNDS_OF)])
+    named = {key.removeprefix(REFUNDS_OF) for key in keys}
+    loaded.refunds = load_refunds(connection, {id_: order for id_, order in loaded.orders.items() if id_ in named})
+    return loaded
+
+
 def save(connection: Connection, loaded: Loaded) -> None:
     """Write what changed, its steps and what is to be told. Raises LostUpdate when somebody was quicker.
 
@@ -87,6 +103,9 @@ def save(connection: Connection, loaded: Loaded) -> None:
         _write_timeline(connection, loaded.changed)
         failpoint("orders.save.after_timeline")
         _finish(connection, loaded.changed)
+        note_moved(connection, loaded.changed, loaded.at)
+    if loaded.refunds:
+        save_refunds(connection, loaded.refunds.values())
     tell(connection, wire.outgoing_of(loaded.orders.values()), CONTEXT)
     failpoint("orders.save.after_tell")
 

@@ -2,5 +2,6 @@
 
 from order_service.servicer.orders import OrderServicer, order_reader
 from order_service.servicer.placing import PlacingDesk
+from order_service.servicer.stuck import StuckOrderServicer
 
-__all__ = ["OrderServicer", "PlacingDesk", "order_reader"]
+__all__ = ["OrderServicer", "PlacingDesk", "StuckOrderServicer", "order_reader"]

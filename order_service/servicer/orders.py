@@ -6,14 +6,14 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis import tracing
+from chassis import ids, tracing
 from chassis.batcher import Batcher, Writer
 from chassis.database import Database
 from chassis.errors import Refusal, ValidationFailed
 from chassis.interceptor import Context
 from chassis.server import mark_accepted, mark_replayed
 from order_service import queries, wire
-from order_service.commands import CancelOrder
+from order_service.commands import CancelOrder, RefundOrder
 from order_service.domain import OrderNotFound, Status
 from order_service.metrics import OrderMetrics
 from order_service.queries import Filters
@@ -114,6 +114,15 @@ class OrderServicer(OrderServiceServicer):
         if shown.standing.status == Status.CANCELLING:
             mark_accepted(context)
         return wire.order_to_proto(shown)
+
+    async def RefundOrder(self, request: pb.RefundOrderRequest, context: Context) -> pb.Refund:
+        """Asks for money to be given back; equal keys name one refund."""
+        wanted = wire.wanted_refund(request, self._desk.currency)
+        command = RefundOrder(ids.new_id(), request.order_id.lower(), wanted, traceparent=tracing.current.get())
+        stands = await self._writer.submit(command)
+        if stands.is_replayed:
+            mark_replayed(context)
+        return wire.refund_to_proto(stands.refund, stands.currency)
 
     async def ListOrderTimeline(
         self, request: pb.ListOrderTimelineRequest, context: Context

@@ -69,7 +69,7 @@ class PlacingDesk:
         self._catalogue = catalogue
         self._waiters = waiters
         self._metrics = metrics
-        self._currency = currency
+        self.currency = currency
 
     def accept(
         self, index: int, request: pb.CreateOrderRequest, traceparent: str, patience: float | None, beside: int = 0
@@ -78,7 +78,7 @@ class PlacingDesk:
 
         `patience` are the seconds that its caller has; `beside` counts the entries of its batch that will wait as well.
         """
-        asked = wire.decode(request, self._currency)
+        asked = wire.decode(request, self.currency)
         seconds = asked.wait_seconds if patience is None else min(asked.wait_seconds, patience - _MARGIN_SECONDS)
         if seconds <= 0:
             return Entry(index, _command(asked, traceparent), wait_until=0.0)

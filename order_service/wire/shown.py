@@ -33,8 +33,8 @@ def order_to_proto(shown: Shown) -> pb.Order:
         payment_method=terms.payment_method,
         external_ref=terms.external_ref,
         metadata=terms.metadata,
-        placed_at=_timestamp(terms.placed_at),
-        created_at=_timestamp(terms.created_at),
+        placed_at=timestamp(terms.placed_at),
+        created_at=timestamp(terms.created_at),
     )
     message.MergeFrom(_standing_to_proto(shown.standing, terms.currency))
     return message
@@ -59,14 +59,14 @@ def _standing_to_proto(standing: Standing, currency: str) -> pb.Order:
         payment_status=_PAYMENT_STATUSES[standing.payment_status],
         refunded_amount=_amount(standing.refunded_minor, currency),
         version=standing.version,
-        updated_at=_timestamp(standing.updated_at),
-        reserved_until=_timestamp(standing.reserved_until),
+        updated_at=timestamp(standing.updated_at),
+        reserved_until=timestamp(standing.reserved_until),
         attention=standing.attention,
-        next_try_at=_timestamp(standing.next_try_at),
+        next_try_at=timestamp(standing.next_try_at),
         failure_code=standing.failure_code,
         failure_message=standing.failure_message,
-        completed_at=_timestamp(standing.completed_at),
-        cancelled_at=_timestamp(standing.cancelled_at),
+        completed_at=timestamp(standing.completed_at),
+        cancelled_at=timestamp(standing.cancelled_at),
     )
 
 
@@ -97,7 +97,7 @@ def step_to_proto(row: Any) -> pb.TimelineStep:
         to=_STATUSES[row.to_status],
         reason=row.reason,
         actor=row.actor,
-        at=_timestamp(row.at),
+        at=timestamp(row.at),
         trace_id=(row.trace_id or "").replace("-", ""),
     )
     if row.from_status is not None:
@@ -111,8 +111,8 @@ def status_name(number: int) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def _timestamp(instant: datetime | None) -> Timestamp | None:
-    """Kept for a while, as the orders of a batch share theirs; nobody changes what this returns."""
+def timestamp(instant: datetime | None) -> Timestamp | None:
+    """An instant on the wire, kept for a while: the orders of a batch share theirs; nobody changes what this gives."""
     if instant is None:
         return None
     stamp = Timestamp()

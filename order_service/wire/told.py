@@ -45,6 +45,19 @@ def order_placed(order_id: str, terms: Terms, wanted: Sequence[Wanted], tracepar
     return Outgoing(_ORDERS, order_id, message, 1, traceparent)
 
 
+def _placed(order: Order, fact: domain.OrderPlaced) -> Message:
+    message = orders.OrderPlaced(
+        order_id=order.id,
+        customer_id=order.customer_id,
+        lines=[orders.Line(sku=sku, quantity=quantity) for sku, quantity in fact.lines],
+        stock_policy=_POLICIES[fact.stock_policy],
+        total_amount_minor=order.total_minor,
+        currency=order.currency,
+    )
+    message.placed_at.FromDatetime(fact.placed_at)
+    return message
+
+
 def _completed(order: Order, _fact: Any) -> Message:
     return orders.OrderCompleted(
         order_id=order.id,
@@ -96,6 +109,22 @@ def _void(order: Order, _fact: Any) -> Message:
     return payments.PaymentVoidRequested(order_id=order.id)
 
 
+def _refund(order: Order, fact: domain.RefundRequested) -> Message:
+    return payments.RefundRequested(
+        order_id=order.id, refund_id=fact.refund_id, amount_minor=fact.amount_minor, currency=order.currency
+    )
+
+
+def _refunded(order: Order, fact: domain.OrderRefunded) -> Message:
+    return orders.OrderRefunded(
+        order_id=order.id,
+        refund_id=fact.refund_id,
+        amount_minor=fact.amount_minor,
+        currency=order.currency,
+        restocked=[orders.Line(sku=sku, quantity=quantity) for sku, quantity in fact.restocked],
+    )
+
+
 def _goods(order: Order, fact: domain.SupplierOrderRequested) -> Message:
     return suppliers.SupplierOrderRequested(
         order_id=order.id,
@@ -111,6 +140,7 @@ def _no_goods(order: Order, _fact: Any) -> Message:
 
 
 _FACES: Final[Mapping[type[Fact], tuple[str, Callable[[Order, Any], Message]]]] = {
+    domain.OrderPlaced: (_ORDERS, _placed),
     domain.PaymentRequested: (_PAYMENTS, _payment),
     domain.OrderCompleted: (_ORDERS, _completed),
     domain.OrderCompensating: (_ORDERS, _compensating),
@@ -120,6 +150,8 @@ _FACES: Final[Mapping[type[Fact], tuple[str, Callable[[Order, Any], Message]]]] 
     domain.OrderExpired: (_ORDERS, _expired),
     domain.PaymentGiveUpRequested: (_PAYMENTS, _give_up),
     domain.PaymentVoidRequested: (_PAYMENTS, _void),
+    domain.RefundRequested: (_PAYMENTS, _refund),
+    domain.OrderRefunded: (_ORDERS, _refunded),
     domain.SupplierOrderRequested: (_SUPPLIERS, _goods),
     domain.SupplierOrderCancelRequested: (_SUPPLIERS, _no_goods),
 }

@@ -4,9 +4,20 @@ import asyncio
 
 from chassis.batcher import Batcher
 from chassis.errors import Overloaded, Unavailable
-from payment_service.domain import Captured, Declined, ErrorAnswer, NotFound, NotSent, TimedOut, Voided
-from payment_service.ports import ChargeRequest
+from payment_service.domain import (
+    Captured,
+    Declined,
+    ErrorAnswer,
+    NotFound,
+    NotSent,
+    Refunded,
+    Refused,
+    TimedOut,
+    Voided,
+)
+from payment_service.ports import ChargeRequest, RefundRequest
 from payment_service.simulator.journal import Charge, Journal, LookUp, Request, Told, Void
+from payment_service.simulator.refunds import Refund, RefundLookUp
 
 
 class SimulatedProvider:
@@ -52,6 +63,21 @@ class SimulatedProvider:
         """Take back all that was charged under a key; harmless when said twice."""
         told = await self._ask(Void(key))
         return Voided(_reference(key)) if told.state == "voided" else NotFound()
+
+    async def refund(self, request: RefundRequest) -> Refunded | Refused:
+        """Give money of a charge back; the same key again gives the same answer, and nothing more."""
+        told = await self._ask(Refund(request.key, request.charge_key, request.amount_minor, request.currency))
+        match told.state:
+            case "refunded":
+                return Refunded(_reference(request.key), told.amount_minor, told.currency)
+            case "refused":
+                return Refused(told.reason)
+        raise ErrorAnswer(told.reason)
+
+    async def look_up_refund(self, key: str) -> Refunded | NotFound:
+        """What became of the refund under a key."""
+        told = await self._ask(RefundLookUp(key))
+        return Refunded(_reference(key), told.amount_minor, told.currency) if told.state == "refunded" else NotFound()
 
     async def _ask(self, request: Request) -> Told:
         try:

@@ -10,10 +10,12 @@ from payment_service.domain.answers import (
     NotSent,
     ProviderTrouble,
     Question,
+    Refunded,
     Refused,
     TimedOut,
     Voided,
 )
+from payment_service.domain.attempts import Attempt
 from payment_service.domain.facts import (
     Attention,
     Fact,
@@ -25,9 +27,16 @@ from payment_service.domain.facts import (
     PaymentUnavailable,
     PaymentUnknown,
     PaymentVoided,
+    RefundDelayed,
+    RefundFailed,
+    RefundSucceeded,
 )
-from payment_service.domain.payment import NEXT_STATUSES, Attempt, IllegalTransition, Payment, Status
+from payment_service.domain.payment import Payment
 from payment_service.domain.policy import Next, Policy
+from payment_service.domain.reconciling import Difference, OurEntry, TheirEntry, differences
+from payment_service.domain.refund import PaymentUndecided, Refund, RefundStatus
+from payment_service.domain.settling import Noticed, PaymentNotSettleable, Settlement
+from payment_service.domain.status import NEXT_STATUSES, IllegalTransition, Status
 
 __all__ = [
     "NEXT_STATUSES",
@@ -37,26 +46,40 @@ __all__ = [
     "Attention",
     "Captured",
     "Declined",
+    "Difference",
     "ErrorAnswer",
     "Fact",
     "IllegalTransition",
     "Next",
     "NotFound",
     "NotSent",
+    "Noticed",
+    "OurEntry",
     "Payment",
     "PaymentAttention",
     "PaymentCaptured",
     "PaymentClosed",
     "PaymentDeclined",
+    "PaymentNotSettleable",
     "PaymentStarted",
     "PaymentUnavailable",
+    "PaymentUndecided",
     "PaymentUnknown",
     "PaymentVoided",
     "Policy",
     "ProviderTrouble",
     "Question",
+    "Refund",
+    "RefundDelayed",
+    "RefundFailed",
+    "RefundStatus",
+    "RefundSucceeded",
+    "Refunded",
     "Refused",
+    "Settlement",
     "Status",
+    "TheirEntry",
     "TimedOut",
     "Voided",
+    "differences",
 ]

@@ -12,6 +12,7 @@ class Question(StrEnum):
     LOOK_UP = "LOOK_UP"
     VOID = "VOID"
     REFUND = "REFUND"
+    REFUND_LOOK_UP = "REFUND_LOOK_UP"
 
 
 class Captured(NamedTuple):
@@ -37,6 +38,14 @@ class Voided(NamedTuple):
     """What was, or would have been, charged under our key has been taken back."""
 
     reference: str
+
+
+class Refunded(NamedTuple):
+    """The money was given back."""
+
+    reference: str
+    amount_minor: int
+    currency: str
 
 
 class Refused(NamedTuple):
@@ -69,7 +78,7 @@ class TimedOut(ProviderTrouble):
     outcome = "timeout"
 
 
-Answer = Captured | Declined | NotFound | Voided | Refused | ProviderTrouble
+Answer = Captured | Declined | NotFound | Voided | Refunded | Refused | ProviderTrouble
 
 
 class Asked(NamedTuple):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 class Attention(StrEnum):
     """What somebody should look at a payment for."""
 
+    PAYMENT_UNKNOWN = "payment_unknown"
     PAYMENT_OPERATOR = "payment_operator"
     REFUND_FAILED = "refund_failed"
     NONE = ""
@@ -80,6 +81,31 @@ class PaymentAttention(NamedTuple):
     next_try_at: datetime | None
 
 
+class RefundSucceeded(NamedTuple):
+    """Money was given back."""
+
+    order_id: str
+    refund_id: str
+    amount_minor: int
+
+
+class RefundFailed(NamedTuple):
+    """Money was not given back, and will not be by this refund."""
+
+    order_id: str
+    refund_id: str
+    reason: str
+
+
+class RefundDelayed(NamedTuple):
+    """Money is not given back yet; `attention` says what for, and the provider is asked again."""
+
+    order_id: str
+    refund_id: str
+    attention: Attention
+    next_try_at: datetime
+
+
 Fact = (
     PaymentStarted
     | PaymentCaptured
@@ -89,4 +115,7 @@ Fact = (
     | PaymentClosed
     | PaymentVoided
     | PaymentAttention
+    | RefundSucceeded
+    | RefundFailed
+    | RefundDelayed
 )

@@ -1,4 +1,4 @@
-"""The simulated provider's books: every charge and void, kept across restarts, so that a second charge can be seen."""
+"""The simulated provider's books: charges, voids and refunds, kept across restarts so that a second one can be seen."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from chassis.database import Database, Row, rows_of
 from chassis.failpoints import failpoint
+from payment_service.simulator.refunds import Refund, RefundLookUp, answer_refunds
 from payment_service.simulator.scenarios import Chances, Plan, depends_on_earlier_requests, plan_of
 
 SCHEMA: Final = "payments_simulator"
@@ -34,11 +35,12 @@ class Void(NamedTuple):
     key: str
 
 
-Request = Charge | LookUp | Void
+Request = Charge | LookUp | Void | Refund | RefundLookUp
 
 
 class Told(NamedTuple):
-    """What the books say to a request: captured, declined, voided, not_found or error, and how it is answered."""
+    """What the books say to a request: captured, declined, voided, refunded, refused, not_found or error, and how it is
+    answered."""
 
     state: str
     plan: Plan
@@ -73,9 +75,10 @@ class Journal:
         told: dict[Request, Told] = self._charge(connection, charges) if charges else {}
         if len(charges) < len(requests):
             _void(connection, [request.key for request in requests if isinstance(request, Void)])
-            others = [request for request in requests if not isinstance(request, Charge)]
+            others = [request for request in requests if isinstance(request, LookUp | Void)]
             entries = _entries(connection, [request.key for request in others])
             told |= {request: _found(entries.get(request.key)) for request in others}
+            told |= _refund(connection, [each for each in requests if isinstance(each, Refund | RefundLookUp)])
         failpoint("payments_simulator.before_commit")
         return [told[request] for request in requests]
 
@@ -110,6 +113,18 @@ def _told_again(charge: Charge, plan: Plan, entry: Row | None) -> Told:
     if not entry.is_effective:
         return _IN_PROGRESS
     return Told(entry.outcome, _AT_ONCE, entry.amount_minor, entry.currency, entry.decline_code, entry.decline_reason)
+
+
+def _refund(connection: Connection, requests: Sequence[Refund | RefundLookUp]) -> dict[Request, Told]:
+    if not requests:
+        return {}
+    answered = zip(requests, answer_refunds(connection, requests), strict=True)
+    return {
+        request: _REUSED
+        if given.state == "reused"
+        else Told(given.state, _AT_ONCE, given.amount_minor, given.currency, reason=given.reason)
+        for request, given in answered
+    }
 
 
 def _found(entry: Row | None) -> Told:

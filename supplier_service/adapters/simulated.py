@@ -17,13 +17,15 @@ from supplier_service.domain import (
 from supplier_service.ports import ReserveRequest
 from supplier_service.simulator.journal import Journal
 from supplier_service.simulator.scenarios import Plan, Reply
+from supplier_service.simulator.webhooks import Webhooks
 
 
 class SimulatedSupplier:
     """All suppliers of the simulated world, in this process."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, webhooks: Webhooks | None = None) -> None:
         self._journal = journal
+        self._webhooks = webhooks
 
     async def reserve(self, request: ReserveRequest) -> Accepted | Rejected:
         """Ask for the goods; the same key again is the same request."""
@@ -31,6 +33,8 @@ class SimulatedSupplier:
             plan = await self._journal.reserve(request.key, request.sku, request.quantity, request.scenario)
         except Unavailable as error:
             raise SupplierTrouble("the supplier's books could not be reached") from error
+        if plan.webhook_after is not None and self._webhooks is not None:
+            self._webhooks.deliver_later(request.supplier, request.key, plan.webhook_after)
         if await _said(plan) is Reply.REJECTED:
             return Rejected("The supplier does not take this order on.")
         return Accepted(f"sim-{request.key}")

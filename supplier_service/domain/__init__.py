@@ -1,5 +1,7 @@
 """What a supplier order is, what may be asked of a supplier, and what becomes of the answer."""
 
+from typing import Final
+
 from supplier_service.domain.answers import (
     Accepted,
     Answer,
@@ -7,6 +9,7 @@ from supplier_service.domain.answers import (
     Delayed,
     Delivered,
     Failed,
+    News,
     Question,
     Rejected,
     SupplierTrouble,
@@ -34,7 +37,11 @@ from supplier_service.domain.supplier_order import (
     unneeded_order,
 )
 
+CONTEXT: Final = "suppliers"
+"""The word for all of it: package, schema, topics, metrics."""
+
 __all__ = [
+    "CONTEXT",
     "NEXT_STATUSES",
     "Accepted",
     "Answer",
@@ -45,6 +52,7 @@ __all__ = [
     "Failed",
     "FailureCode",
     "IllegalTransition",
+    "News",
     "Next",
     "Policy",
     "Question",

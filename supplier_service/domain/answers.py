@@ -55,3 +55,6 @@ class SupplierTrouble(Exception):
 
 
 Answer = Accepted | Rejected | Delivered | Delayed | Underway | Failed | Cancelled | TooLate | SupplierTrouble
+
+News = Accepted | Rejected | Delivered | Delayed | Failed
+"""What a supplier may tell without being asked."""

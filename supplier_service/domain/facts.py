@@ -13,11 +13,12 @@ class FailureCode(StrEnum):
 
 
 class SupplierOrderAccepted(NamedTuple):
-    """The supplier took it on; nothing is delivered yet."""
+    """The supplier took it on; nothing is delivered yet. Told again when it is still underway."""
 
     order_id: str
     sku: str
     supplier_order_id: str
+    next_check_at: datetime | None = None
 
 
 class SupplierOrderDelayed(NamedTuple):

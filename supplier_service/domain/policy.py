@@ -1,7 +1,7 @@
 """How long and how often a supplier is asked."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from supplier_service.domain.answers import Question
@@ -34,3 +34,8 @@ class Policy:
     def pause_after_failures(self, failures: int) -> float:
         """Seconds until the same question, after it failed so many times in a row."""
         return float(min(0.5 * 2 ** min(failures, 20), _LONGEST_RETRY))
+
+    def until_deadline(self, pause: float, created_at: datetime, at: datetime) -> float:
+        """The pause, but no longer than to the deadline: the last question comes then, and not an hour later."""
+        left = (created_at + self.deadline - at).total_seconds()
+        return min(pause, left) if left > 0 else pause

@@ -12,6 +12,7 @@ from supplier_service.domain.answers import (
     Delayed,
     Delivered,
     Failed,
+    News,
     Question,
     Rejected,
     SupplierTrouble,
@@ -46,14 +47,20 @@ class Status(StrEnum):
 
 
 NEXT_STATUSES: Final[dict[Status, frozenset[Status]]] = {
-    Status.REQUESTED: frozenset({Status.ACCEPTED, Status.REJECTED, Status.FAILED, Status.CANCELLED, Status.NOT_NEEDED}),
+    Status.REQUESTED: frozenset(
+        # Delivered at once: a webhook may come before the answer to the request.
+        {
+            Status.ACCEPTED, Status.DELIVERED, Status.REJECTED, Status.FAILED, Status.CANCELLED, Status.NOT_NEEDED,
+        }
+    ),
     Status.ACCEPTED: frozenset({Status.DELIVERED, Status.FAILED, Status.CANCELLED, Status.NOT_NEEDED}),
-    Status.NOT_NEEDED: frozenset({Status.DELIVERED}),  # goods that still come are free stock
+    # Goods that come all the same are free stock.
+    Status.NOT_NEEDED: frozenset({Status.DELIVERED}),
+    Status.FAILED: frozenset({Status.DELIVERED}),
+    Status.CANCELLED: frozenset({Status.DELIVERED}),
     Status.DELIVERED: frozenset(),
     Status.REJECTED: frozenset(),
-    Status.FAILED: frozenset(),
-    Status.CANCELLED: frozenset(),
-}
+}  # fmt: skip
 _OPEN: Final = frozenset({Status.REQUESTED, Status.ACCEPTED})
 
 
@@ -86,9 +93,14 @@ class SupplierOrder:
     facts: list[Fact] = field(default_factory=list)
     wanted_calls: list[Question] = field(default_factory=list)
 
+    @property
+    def is_open(self) -> bool:
+        """Goods may still be expected of it."""
+        return self.status in _OPEN
+
     def cancel(self) -> None:
         """Its order is gone: let the supplier go, where it can be; else say again how it ended."""
-        if self.status not in _OPEN:
+        if not self.is_open:
             self.answer_again()
         elif not self.is_cancel_requested:
             self.is_cancel_requested = self.is_changed = True
@@ -99,7 +111,7 @@ class SupplierOrder:
         names = (self.order_id, self.sku, self.id)
         match self.status:
             case Status.ACCEPTED:
-                self.facts.append(SupplierOrderAccepted(*names))
+                self.facts.append(SupplierOrderAccepted(*names, self.next_check_at))
             case Status.DELIVERED:
                 self.facts.append(SupplierOrderDelivered(*names, self.quantity))
             case Status.REJECTED:
@@ -112,12 +124,12 @@ class SupplierOrder:
 
     def take_answer(self, question: Question, answer: Answer, at: datetime, policy: Policy) -> Next | None:
         """Make of an answer what it means; what is to be asked next, or None when this question has come to its end."""
-        if isinstance(answer, Delivered) and self.status in (Status.ACCEPTED, Status.NOT_NEEDED):
+        if isinstance(answer, Delivered) and self._may(Status.DELIVERED):
             self.checks_made += question is Question.CHECK
             self._end(Status.DELIVERED)
             return None
-        if self.status not in _OPEN:
-            return None
+        if not self.is_open:
+            return self._after_its_end(question, answer, at, policy)
         if isinstance(answer, SupplierTrouble):
             return self._after_trouble(question, at, policy)
         self.failures = 0
@@ -129,6 +141,26 @@ class SupplierOrder:
             return self._after_reserve(answer, at, policy)
         return self._after_check(answer, at, policy)
 
+    def take_news(self, news: News) -> bool:
+        """Make of what a supplier tells without being asked what it means; False when that changes nothing.
+
+        Rule (protocols: suppliers): news and answer both compare with what is, and the first one wins. "Delayed" is no
+        answer to a question of ours and is not counted: sent three times over, it would end what two delayed answers
+        must not.
+        """
+        if isinstance(news, Delivered) and self._may(Status.DELIVERED):
+            self._end(Status.DELIVERED)
+        elif isinstance(news, Accepted) and self.status is Status.REQUESTED:
+            self._accept(news.reference)
+            self.answer_again()
+        elif isinstance(news, Rejected) and self.status is Status.REQUESTED:
+            self._reject(news.reason)
+        elif isinstance(news, Failed) and self.is_open:
+            self._fail(FailureCode.SUPPLIER_FAILED, news.reason)
+        else:
+            return False
+        return True
+
     def note_saved(self) -> None:
         """What has changed is committed, and was told."""
         self.version += 1
@@ -137,15 +169,24 @@ class SupplierOrder:
 
     def _after_reserve(self, answer: Answer, at: datetime, policy: Policy) -> Next | None:
         if isinstance(answer, Accepted):
-            if self.status is Status.REQUESTED:
-                self._move(Status.ACCEPTED)
-                self.reference = answer.reference
+            is_news = self.status is Status.REQUESTED
+            if is_news:
+                self._accept(answer.reference)
+            following = self._check_later(at, policy)
+            if is_news:
                 self.answer_again()
-            return self._check_later(at, policy)
+            return following
         if self.status is Status.REQUESTED:
-            self.failure_message = answer.reason if isinstance(answer, Rejected) else "The supplier did not take it on."
-            self._end(Status.REJECTED)
+            self._reject(answer.reason if isinstance(answer, Rejected) else "")
         return None
+
+    def _accept(self, reference: str) -> None:
+        self._move(Status.ACCEPTED)
+        self.reference = reference
+
+    def _reject(self, reason: str) -> None:
+        self.failure_message = reason or "The supplier did not take it on."
+        self._end(Status.REJECTED)
 
     def _after_check(self, answer: Answer, at: datetime, policy: Policy) -> Next | None:
         self.checks_made += 1
@@ -156,13 +197,16 @@ class SupplierOrder:
             return self._after_delay(at, policy)
         if self._is_too_old(at, policy):
             return None
-        return self._check_later(at, policy)
+        following = self._check_later(at, policy)
+        if following is not None:
+            self.answer_again()  # who waits is told when it is asked next
+        return following
 
     def _after_delay(self, at: datetime, policy: Policy) -> Next | None:
         """Rule: so many delayed answers are borne, the next one ends it."""
         self.delayed_answers += 1
         if self.delayed_answers > policy.max_delayed:
-            self._fail(FailureCode.SUPPLIER_DELAYED, f"The supplier was late {self.delayed_answers} times.")
+            self._give_up(FailureCode.SUPPLIER_DELAYED, f"The supplier was late {self.delayed_answers} times.")
             return None
         if self._is_too_old(at, policy):
             return None
@@ -177,7 +221,7 @@ class SupplierOrder:
         self.is_changed = True
         if self._is_too_old(at, policy):
             return None
-        pause = policy.pause_after_failures(self.failures)
+        pause = policy.until_deadline(policy.pause_after_failures(self.failures), self.created_at, at)
         self.next_check_at = at + timedelta(seconds=pause)
         if self.failures >= _UNREACHABLE_AFTER:
             self.facts.append(SupplierOrderUnreachable(self.order_id, self.sku, self.id, self.next_check_at))
@@ -186,10 +230,19 @@ class SupplierOrder:
     def _check_later(self, at: datetime, policy: Policy) -> Next | None:
         if self.is_cancel_requested:
             return None
-        pause = policy.pause_after_checks(self.checks_made)
+        pause = policy.until_deadline(policy.pause_after_checks(self.checks_made), self.created_at, at)
         self.next_check_at = at + timedelta(seconds=pause)
         self.is_changed = True
         return Next(Question.CHECK, pause)
+
+    def _after_its_end(self, question: Question, answer: Answer, at: datetime, policy: Policy) -> Next | None:
+        """Only that the supplier lets go of what we gave up is still worth another try."""
+        is_unanswered = question is Question.CANCEL and isinstance(answer, SupplierTrouble)
+        if not is_unanswered or self.status is not Status.FAILED or at - self.created_at >= policy.deadline:
+            return None
+        self.failures += 1
+        self.is_changed = True
+        return Next(question, policy.pause_after_failures(self.failures))
 
     def _is_too_old(self, at: datetime, policy: Policy) -> bool:
         if at - self.created_at < policy.deadline:
@@ -197,11 +250,18 @@ class SupplierOrder:
         if self.is_cancel_requested:
             self._end(Status.NOT_NEEDED)
         else:
-            self._fail(FailureCode.SUPPLIER_FAILED, "The supplier has not delivered in the time it was given.")
+            self._give_up(FailureCode.SUPPLIER_FAILED, "The supplier has not delivered in the time it was given.")
         return True
 
+    def _give_up(self, code: FailureCode, reason: str) -> None:
+        """The end is ours and not the supplier's, which has to be told: else the goods come, and must be paid for."""
+        self._fail(code, reason)
+        if not self.is_cancel_requested:
+            self.is_cancel_requested = True
+            self.wanted_calls.append(Question.CANCEL)
+
     def _fail(self, code: FailureCode, reason: str) -> None:
-        self.failure_code, self.failure_message = code, reason
+        self.failure_code, self.failure_message = code, reason or "The supplier will not deliver."
         self._end(Status.FAILED)
 
     def _end(self, status: Status) -> None:
@@ -209,8 +269,11 @@ class SupplierOrder:
         self.next_check_at = None
         self.answer_again()
 
+    def _may(self, status: Status) -> bool:
+        return status in NEXT_STATUSES[self.status]
+
     def _move(self, status: Status) -> None:
-        if status not in NEXT_STATUSES[self.status]:
+        if not self._may(status):
             raise IllegalTransition(f"supplier order {self.id} cannot go from {self.status} to {status}")
         self.status = status
         self.is_changed = True

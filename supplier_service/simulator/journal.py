@@ -28,6 +28,9 @@ INSERT INTO entries AS known (key, state) VALUES (CAST(:key AS uuid), 'cancelled
 ON CONFLICT (key) DO UPDATE SET state = 'cancelled' WHERE known.state <> 'delivered'
 RETURNING key
 """
+_DELIVER: Final = """
+UPDATE entries SET state = 'delivered' WHERE key = CAST(:key AS uuid) AND state = 'accepted' RETURNING key
+"""
 _MARKS: Final = frozenset({Reply.ACCEPTED, Reply.REJECTED, Reply.DELIVERED})
 
 
@@ -51,6 +54,10 @@ class Journal:
     async def cancel(self, key: str) -> bool:
         """Let go of a supplier order, also of one that was not asked for yet; False when the goods are delivered."""
         return await self._database.awrite(lambda connection: bool(rows_of(connection, _CANCEL, key=key)))
+
+    async def deliver(self, key: str) -> bool:
+        """Send the goods; False when they were sent already, or are not to be."""
+        return await self._database.awrite(lambda connection: bool(rows_of(connection, _DELIVER, key=key)))
 
     def _reserve(self, connection: Connection, key: str, sku: str, quantity: int, scenario: str) -> Plan:
         [known] = rows_of(connection, _REQUEST, key=key, sku=sku, quantity=quantity, scenario=scenario)

@@ -22,10 +22,11 @@ class Reply(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one question is answered, and how long that takes."""
+    """What one question is answered, how long that takes, and in how many seconds a webhook follows, if one does."""
 
     reply: Reply
     after_ms: int = 0
+    webhook_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def reserve_plan(scenario: str, *, request_number: int, key: str, chances: Chanc
         return Plan(Reply.ERROR if request_number <= number else Reply.ACCEPTED)
     if name == "random":
         return _random_reserve(request_number, key, chances)
-    return Plan(Reply.ACCEPTED)
+    return Plan(Reply.ACCEPTED, webhook_after=number if name == "webhook_ok" else None)
 
 
 def check_plan(scenario: str, *, check_number: int, seconds: float, key: str, chances: Chances) -> Plan:

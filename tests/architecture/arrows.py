@@ -21,7 +21,7 @@ MAY_USE_ROOMS: Mapping[str, frozenset[str]] = {
     "ports": frozenset({"domain"}),
     "commands": frozenset({"domain", "ports", "queries", "repository", "tables", "wire"}),
     "event_handlers": frozenset({"domain", "repository", "wire"}),
-    "calls": frozenset({"domain", "ports", "repository", "wire"}),
+    "calls": frozenset({"domain", "ports", "repository", "tables", "wire"}),
     "jobs": frozenset({"domain", "ports", "commands", "queries", "settings", "tables"}),
     "queries": frozenset({"domain", "tables"}),
     "feed": frozenset({"domain", "queries", "tables", "wire"}),

@@ -24,8 +24,8 @@ ROOMS = frozenset(
 )
 FURTHER_ROOMS = {
     "order_service": frozenset({"assembly", "feed", "metrics"}),
-    "payment_service": frozenset({"simulator"}),
-    "supplier_service": frozenset({"simulator"}),
+    "payment_service": frozenset({"assembly", "simulator"}),
+    "supplier_service": frozenset({"assembly", "simulator"}),
 }
 KINDS_OF_TESTS = frozenset({"unit", "services", "end_to_end", "architecture", "bench", "load", "chaos"})
 BUILT = re.compile(r"(_pb2(_grpc)?\.pyi?|\.pyc|\.binpb|\.egg-info/.*)$|^(build|dist|\.venv|\.local)/")

@@ -21,14 +21,17 @@ _BROKEN = {
         WHERE on_hand <> moved_on_hand OR reserved <> moved_reserved OR reserved > on_hand OR reserved < 0
     """,
     "I2 what is reserved is what reservations hold": """
-        SELECT sku, reserved, held FROM inventory.stock LEFT JOIN LATERAL (
-            SELECT COALESCE(sum(CAST(lines ->> stock.sku AS bigint)), 0) AS held
-            FROM inventory.reservations WHERE status = 'HELD' AND lines ? stock.sku) AS holding ON true
-        WHERE reserved <> held
+        SELECT sku, reserved, held FROM inventory.stock LEFT JOIN (
+            SELECT line.key AS sku, sum(CAST(line.value AS bigint) - COALESCE(missing, 0)) AS held
+            FROM inventory.reservations CROSS JOIN LATERAL jsonb_each_text(lines) AS line
+            LEFT JOIN inventory.waiting ON reservation_id = reservations.id AND waiting.sku = line.key
+            WHERE status IN ('HELD', 'WAITING') GROUP BY line.key) AS holding USING (sku)
+        WHERE reserved <> COALESCE(held, 0)
     """,
     "I3 the provider has exactly the money of completed orders": """
         SELECT orders.id, status, total_minor - refunded_minor AS due, taken FROM orders.orders LEFT JOIN LATERAL (
-            SELECT COALESCE(sum(CASE outcome WHEN 'captured' THEN amount_minor WHEN 'voided' THEN -amount_minor END), 0)
+            SELECT COALESCE(sum(CASE outcome WHEN 'captured' THEN amount_minor WHEN 'voided' THEN -amount_minor
+                                           WHEN 'refunded' THEN -amount_minor END), 0)
                 AS taken
             FROM payments_simulator.entries WHERE entries.order_id = orders.id) AS money ON true
         WHERE taken <> CASE status WHEN 'COMPLETED' THEN total_minor - refunded_minor ELSE 0 END

@@ -13,7 +13,16 @@ from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 CALL = re.compile(r"failpoint\((f?)\"([^\"]+)\"\)")
-OFF_THE_HAPPY_PATH = ("orders.cancel.", "orders.expire.", "orders.imports.", "inventory.catalogue.", "payments.begin.")
+OFF_THE_HAPPY_PATH = (
+    "orders.cancel.",
+    "orders.chase.",
+    "orders.imports.",
+    "orders.refund.",
+    "orders.resume.",
+    "inventory.catalogue.",
+    "payments.begin.",
+    "payments.command.",
+)
 """Steps of other paths, with tests of their own."""
 
 CHASSIS = (

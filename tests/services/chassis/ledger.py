@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from chassis import clock
 from chassis.consumer import Handler, Ignore, TooEarly
-from chassis.database import LostUpdate, rows_of, run_sql
+from chassis.database import DatabaseAway, LostUpdate, rows_of, run_sql
 from chassis.envelope import Outgoing, Received, seal
 from protos.payments.events.v1.events_pb2 import PaymentCaptured, PaymentClosed, PaymentVoided
 
@@ -34,9 +34,15 @@ class Sums:
     """The room: loads with locks, writes with compare-and-set."""
 
     loses: int = 0
+    away_after: int | None = None
+    """After so many batches the database is away, once."""
+    is_away: bool = False
     committed_batches: list[int] = field(default_factory=list)
 
     def load(self, connection: Connection, keys: Sequence[str]) -> dict[str, Sum]:
+        if self.is_away:
+            self.is_away = False
+            raise DatabaseAway("planted")
         sums = {key: Sum(key) for key in keys}
         sql = "SELECT * FROM sums WHERE key = ANY(CAST(:keys AS text[])) ORDER BY key FOR UPDATE"
         for row in rows_of(connection, sql, keys=list(keys)):
@@ -57,6 +63,9 @@ class Sums:
 
     def committed(self, loaded: dict[str, Sum]) -> None:
         self.committed_batches.append(len(loaded))
+        if self.away_after is not None and len(self.committed_batches) >= self.away_after:
+            self.away_after = None
+            self.is_away = True
 
 
 def _on_captured(sums: dict[str, Sum], received: Received[PaymentCaptured]) -> None:

@@ -186,3 +186,27 @@ def test_an_outcome_that_cannot_be_recorded_does_not_hold_up_its_neighbours(data
 
     assert until(lambda: not _rows(database))
     assert outside.asked[-1].taken_over
+
+
+def test_a_call_that_nobody_needs_any_more_is_not_made(database, engine, outside, books) -> None:  # type: ignore[no-untyped-def]
+    calls = engine()
+    _decide(database, calls, _new(3, due_in_seconds=0.3))
+
+    database.write(lambda connection: calls.drop(connection, "charge", ["key-0", "key-2"]))
+
+    assert until(lambda: not _rows(database))
+    assert [call.key for call in outside.asked] == ["key-1"]
+
+
+def test_the_outcome_of_a_call_that_was_dropped_under_way_is_recorded_and_nothing_follows(  # type: ignore[no-untyped-def]
+    database, engine, outside, books
+) -> None:
+    outside.seconds, outside.failures = 0.3, 1
+    calls = engine()
+    _decide(database, calls, _new(1))
+    assert until(lambda: outside.running == 1)
+
+    database.write(lambda connection: calls.drop(connection, "charge", ["key-0"]))
+
+    assert until(lambda: len(books.outcomes) == 1)
+    assert until(lambda: not _rows(database))

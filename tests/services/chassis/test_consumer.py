@@ -8,7 +8,7 @@ import pytest
 
 from chassis import clock, dead_letters, ids, inbox
 from chassis.consumer import Folding
-from chassis.database import Database, rows_of, run_sql
+from chassis.database import Database, DatabaseAway, rows_of, run_sql
 from protos.cloudevents.v1.cloudevents_pb2 import CloudEvent
 from tests.services.chassis.ledger import HANDLERS, SCHEMA, Sum, Sums, captured, sealed, voided
 
@@ -55,6 +55,30 @@ def test_a_redelivered_event_changes_nothing(database: Database, folding: Ledger
     assert _sums(database) == {"a": (5, "c")}
     fates = {name: after - before[name] for name, after in _fates(folding).items()}
     assert (fates["applied"], fates["duplicate"], fates["parked"]) == (1, 2, 0)
+
+
+def test_a_batch_that_is_applied_again_after_its_first_half_was_through_counts_each_event_once(
+    database: Database, folding: Ledger, room: Sums
+) -> None:
+    """Rule (protocols: events in): received = applied + duplicate + ignored + parked."""
+    poison, unknown = sealed(captured("t", "p", -1)), CloudEvent(id=ids.new_id(), type="a.v1.B", spec_version="1.0")
+    unknown.source = "nobody"
+    records = [
+        _record(folding, "a", sealed(captured("t", "a", 1))),
+        _record(folding, "b", sealed(captured("t", "b", 1))),
+        _record(folding, "p", poison),
+        _record(folding, "u", unknown.SerializeToString()),
+    ]
+    before = _fates(folding)
+
+    room.away_after = 1
+    with pytest.raises(DatabaseAway):
+        folding.apply(records)
+    folding.apply(records)
+
+    fates = {name: after - before[name] for name, after in _fates(folding).items()}
+    assert sum(fates.values()) == len(records)
+    assert (fates["ignored"], fates["parked"]) == (1, 1)
 
 
 def test_a_poison_event_is_parked_alone_and_its_neighbours_go_on(database: Database, folding: Ledger) -> None:
@@ -111,6 +135,14 @@ def test_bytes_that_are_no_event_are_parked_and_kept(database: Database, folding
     folding.apply([_record(folding, "a", b"\xff\xfenonsense"), _record(folding, "b", sealed(captured("t", "b", 1)))])
 
     assert _sums(database) == {"b": (1, "c")}
+    assert [(key, reason) for key, reason, _ in _letters(database)] == [("a", "undecodable")]
+
+
+def test_what_cannot_be_decoded_is_called_so_after_a_retry_as_well(database: Database, folding: Ledger) -> None:
+    folding.apply([_record(folding, "a", b"\xff\xfenonsense")])
+
+    assert not folding.retry("t", "a")
+
     assert [(key, reason) for key, reason, _ in _letters(database)] == [("a", "undecodable")]
 
 

@@ -10,6 +10,7 @@ from chassis.errors import NotFound, Refusal
 from chassis.server import mark_accepted, mark_replayed
 from protos.inventory.v1 import inventory_pb2
 from protos.orders.v1 import orders_pb2, reports_pb2
+from protos.payments.v1 import payments_pb2
 from tests.services.gateway.conftest import Stage
 from tests.services.gateway.services import an_order, refuse
 from tests.waiting import until
@@ -17,6 +18,7 @@ from tests.waiting import until
 GET = "/orders.v1.OrderService/GetOrder"
 LIST = "/orders.v1.OrderService/ListOrders"
 CANCEL = "/orders.v1.OrderService/CancelOrder"
+PAYMENTS = "/payments.v1.PaymentService/ListPayments"
 
 
 class RateLimited(Refusal):
@@ -242,3 +244,28 @@ def test_a_service_that_is_away_is_a_503(client: httpx.Client, stage: Stage) -> 
     assert "retry-after" in answer.headers
     stage.orders.on(GET, lambda request, context: an_order())
     assert until(lambda: client.get("/orders/x").status_code == 200, seconds=5)
+
+
+def test_payments_of_an_order_that_nobody_knows_are_not_found(client: httpx.Client, stage: Stage) -> None:
+    """Payments cannot tell an order without one from an order that does not exist."""
+
+    async def unknown(request: object, context: Any) -> None:
+        await refuse(context, NotFound("there is no such order"))
+
+    stage.orders.on(GET, unknown)
+    stage.services["payments"].on(PAYMENTS, lambda request, context: payments_pb2.ListPaymentsResponse())
+
+    answer = client.get("/orders/o-1/payments")
+
+    assert (answer.status_code, answer.json()["error_code"]) == (404, "not_found")
+    assert stage.services["payments"].asked == []
+
+
+def test_an_order_without_payments_has_an_empty_list_of_them(client: httpx.Client, stage: Stage) -> None:
+    stage.orders.on(GET, lambda request, context: an_order())
+    stage.services["payments"].on(PAYMENTS, lambda request, context: payments_pb2.ListPaymentsResponse())
+
+    answer = client.get("/orders/o-1/payments")
+
+    assert (answer.status_code, answer.json()["data"]) == (200, [])
+    assert [asked.order_id for asked in (stage.orders.asked[-1], stage.services["payments"].asked[-1])] == ["o-1"] * 2

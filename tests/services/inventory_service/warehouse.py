@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any, Final
 
 from google.protobuf.message import Message
+from sqlalchemy import Connection
 
 from chassis import clock, ids, inbox
 from chassis.consumer import Folding
@@ -20,6 +21,7 @@ from inventory_service.event_handlers import HANDLERS
 from inventory_service.repository import Stockrooms
 from protos.inventory.events.v1 import events_pb2 as events
 from protos.orders.events.v1 import events_pb2 as orders
+from protos.suppliers.events.v1 import events_pb2 as suppliers
 from tests.statements import before_statement
 from tests.waiting import until
 
@@ -49,6 +51,13 @@ def placed(order_id: str, *lines: tuple[str, int], backorder: bool = False) -> o
         stock_policy=orders.STOCK_POLICY_BACKORDER if backorder else orders.STOCK_POLICY_REJECT,
         total_amount_minor=510,
         currency="GBP",
+    )
+
+
+def delivered(order_id: str, sku: str, quantity: int, supplier_order_id: str) -> suppliers.SupplierOrderDelivered:
+    """Goods for an order were delivered."""
+    return suppliers.SupplierOrderDelivered(
+        order_id=order_id, sku=sku, supplier_order_id=supplier_order_id, quantity=quantity
     )
 
 
@@ -121,6 +130,16 @@ class Warehouse:
         """A fact with its key, as Kafka keeps it."""
         outgoing = Outgoing("orders.events", fact.order_id, fact, traceparent=TRACE)
         return fact.order_id, seal(outgoing, "orders", clock.now())
+
+    def goods_come(self, order_id: str, sku: str, quantity: int, supplier_order_id: str = "") -> str:
+        """A poll brings the fact that goods for an order were delivered; the supplier order."""
+        id_ = supplier_order_id or ids.new_id()
+        self.apply(delivered(order_id, sku, quantity, id_))
+        return id_
+
+    def lock(self, connection: Connection, sku: str) -> None:
+        """Lock a shelf."""
+        rows_of(connection, "SELECT 1 FROM stock WHERE sku = :sku FOR UPDATE", sku=sku)
 
     def deliver(self, *records: tuple[str, bytes]) -> None:
         """One poll brings these records, perhaps not for the first time."""

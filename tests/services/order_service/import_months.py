@@ -67,9 +67,12 @@ class Importing:
     placing: Placing = field(default_factory=lambda: Placing("GBP", "sim_ok"))
     in_flight: int = 1_000
     told: int = 0
+    counted: int = 0
 
     def __post_init__(self) -> None:
-        self.progress = ImportProgress(self.database, self.shelf, self.placing, self._tell, self.in_flight)
+        self.progress = ImportProgress(
+            self.database, self.shelf, self.placing, self._tell, self.in_flight, self._count_placed
+        )
 
     def take(
         self, file: bytes | Iterable[bytes], source: str = "shop", dry_run: bool = False, max_bytes: int = 1 << 30
@@ -112,6 +115,9 @@ class Importing:
 
     def count(self, table: str) -> int:
         return int(self.database.read(lambda c: rows_of(c, f"SELECT count(*) AS rows FROM {table}"))[0].rows)
+
+    def _count_placed(self, orders: int) -> None:
+        self.counted += orders
 
     def _tell(self) -> None:
         self.told += 1

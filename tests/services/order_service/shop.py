@@ -14,7 +14,7 @@ from chassis.consumer import Folding
 from chassis.database import Database, rows_of, run_sql
 from chassis.envelope import Outgoing, open_envelope, seal, type_of
 from order_service import commands, repository
-from order_service.commands import Backlog, CancelOrder, Placed, PlaceOrder, Placing
+from order_service.commands import Backlog, CancelOrder, Placed, PlaceOrder, Placing, RefundOrder
 from order_service.domain import Order, Product, Wanted
 from order_service.event_handlers import HANDLERS, PRODUCT_HANDLERS, OrderRoom, ProductRoom
 from order_service.tables import CONTEXT, Shown
@@ -36,6 +36,8 @@ _TOLD: Final = (
     payments.PaymentRequested,
     payments.PaymentGiveUpRequested,
     payments.PaymentVoidRequested,
+    payments.RefundRequested,
+    orders.OrderRefunded,
     suppliers.SupplierOrderRequested,
     suppliers.SupplierOrderCancelRequested,
 )
@@ -91,6 +93,10 @@ class Shop:
         """Results and refusals of one batch of cancels."""
         asked = [CancelOrder(order_id, reason, traceparent=TRACE) for order_id in order_ids]
         return list(self.database.write(lambda connection: commands.cancel_orders(connection, asked)))
+
+    def refund(self, *asked: RefundOrder) -> list[Any]:
+        """Results and refusals of one batch of refunds."""
+        return list(self.database.write(lambda connection: commands.refund_orders(connection, asked)))
 
     def hear(self, *facts: Message) -> None:
         """One poll brings these facts."""

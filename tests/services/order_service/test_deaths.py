@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.order_service.refunding import a_paid_order, a_refund, refund_of, succeeded
 from tests.services.order_service.saga_facts import captured, reserved
 from tests.services.order_service.shop import Shop, a_command, shown_of
 
@@ -17,7 +18,8 @@ _PLACE = ["orders.place.before_insert", "orders.place.after_insert", "orders.pla
 _SAVE = ["orders.save.after_orders", "orders.save.after_timeline", "orders.save.after_tell"]
 _HEAR = ["orders.orders.before_save", *_SAVE, "orders.orders.before_commit", "orders.orders.after_commit"]
 _CANCEL = [*_SAVE, "orders.cancel.before_commit"]
-_EXPIRE = ["orders.save.after_tell", "orders.expire.before_commit"]
+_REFUND = [*_SAVE, "orders.refund.after_rows", "orders.refund.before_commit"]
+_EXPIRE = ["orders.save.after_tell", "orders.chase.before_commit"]
 
 Deed = tuple[str, str, bytes]
 """What the process is to do, with which order or key, and what it hears."""
@@ -97,6 +99,32 @@ def test_a_cancel_that_was_cut_off_leaves_the_order_as_it_was_and_may_be_repeate
     shop.cancel(*orders)
 
     assert all(shop.told(order_id) == ["OrderPlaced", "OrderCancelling"] for order_id in orders)
+
+
+def test_a_refund_that_was_cut_off_leaves_nothing_and_is_asked_for_once_by_the_retry(shop: Shop) -> None:
+    orders = [a_paid_order(shop) for _ in _REFUND]
+    _kill_at(_REFUND, shop.url, [("refund", order_id, b"") for order_id in orders])
+    assert shop.rows("SELECT 1 FROM refunds") == []
+
+    results = shop.refund(*(a_refund(order_id, "r1", 200) for order_id in orders))
+
+    assert [result.is_replayed for result in results] == [False] * len(orders)
+    assert {shop.told(order_id).count("RefundRequested") for order_id in orders} == {1}
+
+
+def test_a_refund_whose_outcome_was_cut_off_is_booked_once_when_it_comes_again(shop: Shop) -> None:
+    failpoints = [*_HEAR, "orders.refund.after_rows"]
+    orders = [a_paid_order(shop) for _ in failpoints]
+    refunds = [refund_of(result) for result in shop.refund(*(a_refund(order_id, "r1", 200) for order_id in orders))]
+    facts = [succeeded(order_id, refund_id, 200) for order_id, refund_id in zip(orders, refunds, strict=True)]
+    records, deeds = zip(*(_record(shop, fact) for fact in facts), strict=True)
+    _kill_at(failpoints, shop.url, deeds)
+
+    shop.deliver(*records)
+
+    assert {shop.order(order_id).refunded_minor for order_id in orders} == {200}
+    assert {shop.told(order_id).count("OrderRefunded") for order_id in orders} == {1}
+    assert shop.letters() == []
 
 
 def test_an_expiry_that_was_cut_off_is_asked_for_by_the_next_instance(shop: Shop) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from order_service.jobs import Expiry
+from order_service.jobs import Patrol
 from protos.payments.events.v1 import events_pb2 as payments
 from tests.services.order_service.saga_facts import captured, closed, released, reserved, started
 from tests.services.order_service.shop import TRACE, Shop
@@ -12,7 +12,7 @@ from tests.services.order_service.shop import TRACE, Shop
 
 @pytest.fixture
 def expire(shop: Shop) -> Callable[[], None]:
-    return Expiry(shop.database, lambda: None).expire_overdue
+    return Patrol(shop.database, lambda: None).look
 
 
 def _overdue(shop: Shop) -> str:
@@ -83,9 +83,9 @@ def test_a_question_without_an_answer_is_asked_again_with_growing_patience(
 def test_a_payment_that_wins_against_the_job_is_not_asked_to_give_up(shop: Shop, other: Shop) -> None:
     """What was read before the lock is read again after it."""
     order_id = _overdue(shop)
-    expiry = Expiry(shop.database, lambda: None)
+    expiry = Patrol(shop.database, lambda: None)
     with shop.before_statement("FOR UPDATE", lambda: other.hear(captured(order_id))):
-        expiry.expire_overdue()
+        expiry.look()
     assert shop.told(order_id) == ["OrderPlaced", "PaymentRequested", "OrderCompleted"]
 
 
@@ -97,10 +97,10 @@ def test_a_question_stands_in_the_trace_of_its_order(shop: Shop, expire: Callabl
 
 def test_all_unfinished_orders_come_to_their_turn_piece_by_piece(shop: Shop) -> None:
     """Always the oldest first, a piece full of orders that wait for goods would hide those behind it."""
-    expiry = Expiry(shop.database, lambda: None, piece=2)
+    expiry = Patrol(shop.database, lambda: None, piece=2)
     waiting = [shop.place() for _ in range(5)]
     order_id = _overdue(shop)
     for _ in range(3):
-        expiry.expire_overdue()
+        expiry.look()
     assert shop.told(order_id)[-1] == "PaymentGiveUpRequested"
     assert all(shop.told(each) == ["OrderPlaced"] for each in waiting)

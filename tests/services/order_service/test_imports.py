@@ -48,6 +48,14 @@ def test_a_month_is_imported_to_the_last_penny(importing: Importing) -> None:
     assert importing.count("import_rows") == importing.count("import_orders") == 0
 
 
+def test_what_an_import_places_is_counted_once_and_what_it_finds_is_not(importing: Importing) -> None:
+    file = a_file(a_line("1"), a_line("2"), a_line("3", price="-1"))
+    importing.finish(importing.take(file))
+    assert importing.counted == 2
+    importing.finish(importing.take(a_file(a_line("1"), a_line("2"), a_line("4"))))
+    assert importing.counted == 3
+
+
 def test_an_imported_order_is_an_operators_act_with_the_files_own_prices_and_date(importing: Importing) -> None:
     file = a_file(
         a_line("536591", "A", "2", "2.55", date="2010-12-01 16:58:00", name="Lamp", country="EIRE"),

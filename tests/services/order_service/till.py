@@ -1,11 +1,12 @@
-"""Does one thing with an order, in a process that may die at any step: `… URL place|hear|cancel|expire ORDER_OR_KEY`.
+"""Does one thing with an order, in a process that may die at any step.
 
-What it hears comes on standard input, as Kafka keeps it.
+`… URL place|hear|cancel|refund|expire ORDER_OR_KEY`; what it hears comes on standard input, as Kafka keeps it.
 """
 
 import sys
 
-from order_service.jobs import Expiry
+from order_service.jobs import Patrol
+from tests.services.order_service.refunding import a_refund
 from tests.services.order_service.shop import Shop, a_command
 
 
@@ -18,8 +19,10 @@ def main(url: str, what: str, name: str) -> None:
         shop.deliver((topic.decode(), name, value))
     elif what == "cancel":
         shop.cancel(name)
+    elif what == "refund":
+        shop.refund(a_refund(name, "r1", 200))
     else:
-        Expiry(shop.database, lambda: None).expire_overdue()
+        Patrol(shop.database, lambda: None).look()
 
 
 if __name__ == "__main__":

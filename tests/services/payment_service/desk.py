@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from chassis import clock, ids
 from chassis.consumer import Folding
-from chassis.database import Database, rows_of
+from chassis.database import Database, rows_of, run_sql
 from chassis.envelope import Outgoing, open_envelope, seal, type_of
 from payment_service.adapters.simulated import SimulatedProvider
 from payment_service.calls import ProviderCalls
@@ -33,6 +33,9 @@ _TOLD: Final = (
     events.PaymentClosed,
     events.PaymentVoided,
     events.PaymentAttention,
+    events.RefundSucceeded,
+    events.RefundFailed,
+    events.RefundDelayed,
 )
 _TYPES: Final = {type_of(kind): kind for kind in _TOLD}
 _OFFSETS: Final = count()
@@ -58,6 +61,13 @@ def payment_requested(order_id: str, method: str = "sim_ok", *, seconds: float =
         currency="GBP",
         payment_method=method,
         reserved_until=clock.now() + timedelta(seconds=seconds),
+    )
+
+
+def refund_requested(order_id: str, amount_minor: int, refund_id: str = "") -> events.RefundRequested:
+    """Money asked back for an order."""
+    return events.RefundRequested(
+        order_id=order_id, refund_id=refund_id or ids.new_id(), amount_minor=amount_minor, currency="GBP"
     )
 
 
@@ -131,6 +141,15 @@ class Desk:
         self.simulated.stop()
         self.database.close()
         self.simulator.close()
+
+    def parked(self) -> list[str]:
+        """Why requests are parked."""
+        return [row.reason for row in self.database.read(lambda c: rows_of(c, "SELECT reason FROM dead_letters"))]
+
+    def lose_calls(self) -> None:
+        """As if the process that was to make the calls had died, and their leases had run out."""
+        sql = "UPDATE calls SET leased_until = now() - interval '1 s', lease_owner = 'somebody', due_at = now()"
+        self.database.write(lambda connection: run_sql(connection, sql))
 
     def hear(self, *messages: Message) -> list[bytes]:
         """Take messages in as one poll; what was taken in, so that it can be delivered again."""

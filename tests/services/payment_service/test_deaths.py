@@ -13,7 +13,7 @@ import pytest
 from chassis import inbox
 from payment_service.domain import Status
 from protos.payments.events.v1 import events_pb2 as events
-from tests.services.payment_service.desk import Desk, an_order, payment_requested, sealed
+from tests.services.payment_service.desk import Desk, an_order, payment_requested, refund_requested, sealed
 from tests.waiting import until
 
 _ROOT = Path(__file__).parents[3]
@@ -99,6 +99,28 @@ def test_whoever_dies_while_taking_money_back_it_is_taken_back_once(
     assert {tuple(survivor.books.entries(order)) for order in orders} == {("captured", "voided")}
     assert {survivor.books.status(order) for order in orders} == {Status.VOIDED}
     assert {tuple(survivor.books.decided(order)) for order in orders} == {("PaymentCaptured", "PaymentVoided")}
+
+
+def test_whoever_dies_while_giving_money_back_it_is_given_back_once(
+    a_desk: Callable[..., Desk], urls: dict[str, str]
+) -> None:
+    steps = [*_INTENT, *_CALL]
+    desk = a_desk()
+    orders = [an_order() for _ in steps]
+    desk.hear(*(payment_requested(order) for order in orders))
+    assert until(lambda: desk.books.open_calls() == 0)
+    records = {order: sealed(refund_requested(order, 200)) for order in orders}
+    desk.close()
+
+    _all_killed_at(steps, urls, records)
+    survivor = a_desk()
+    survivor.hear_again(list(records.values()))
+
+    assert until(lambda: survivor.books.open_calls() == 0)
+    entries = {step: survivor.books.entries(order) for step, order in zip(steps, orders, strict=True)}
+    assert entries == {step: ["captured", "refunded"] for step in steps}
+    assert {survivor.books.status(order) for order in orders} == {Status.PARTIALLY_REFUNDED}
+    assert {tuple(survivor.books.decided(order)) for order in orders} == {("PaymentCaptured", "RefundSucceeded")}
 
 
 def test_a_charge_that_its_dead_caller_had_sent_is_found_not_repeated(

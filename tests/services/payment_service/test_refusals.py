@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from chassis import clock
 from chassis.calls import Call
-from payment_service.domain import Captured, Declined, NotFound, NotSent, Status, Voided
-from payment_service.ports import ChargeRequest
+from payment_service.domain import Captured, Declined, NotFound, NotSent, Refunded, Refused, Status, Voided
+from payment_service.ports import ChargeRequest, RefundRequest
 from protos.payments.events.v1 import events_pb2 as events
 from tests.services.payment_service.desk import TIMEOUT, Desk, an_order, payment_requested
 from tests.waiting import until
@@ -28,9 +28,17 @@ class AwayProvider:
         self._require()
         return NotFound()
 
-    async def void(self, key: str) -> Voided:
+    async def void(self, key: str) -> Voided | Refused:
         self._require()
         return Voided("ref")
+
+    async def refund(self, request: RefundRequest) -> Refunded:
+        self._require()
+        return Refunded("ref", request.amount_minor, request.currency)
+
+    async def look_up_refund(self, key: str) -> NotFound:
+        self._require()
+        return NotFound()
 
     def _require(self) -> None:
         if not self.is_back:

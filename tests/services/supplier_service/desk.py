@@ -9,12 +9,13 @@ from google.protobuf.message import Message
 
 from chassis import clock
 from chassis.consumer import Folding
-from chassis.database import Database, rows_of
+from chassis.database import Database, rows_of, run_sql
 from chassis.envelope import Outgoing, open_envelope, seal, type_of
 from protos.suppliers.events.v1 import events_pb2 as events
 from supplier_service.adapters.simulated import SimulatedSupplier
 from supplier_service.calls import SupplierCalls
-from supplier_service.domain import Policy
+from supplier_service.commands import TakeNews, take_news
+from supplier_service.domain import News, Policy
 from supplier_service.event_handlers import HANDLERS, SupplierRoom
 from supplier_service.queries import list_supplier_orders
 from supplier_service.simulator.journal import SCHEMA, Journal
@@ -105,6 +106,21 @@ class Desk:
     def open_calls(self) -> int:
         """Calls that have not come to their end."""
         return int(self.database.read(lambda connection: rows_of(connection, "SELECT count(*) FROM calls"))[0][0])
+
+    def deliver_unheard(self) -> None:
+        """Suppliers deliver all that they have accepted, and have not told anybody yet."""
+        self.simulator.write(lambda c: run_sql(c, "UPDATE entries SET state = 'delivered'") and None)
+
+    def reference(self, order_id: str) -> str:
+        """The id of the one supplier order of an order."""
+        page, _ = self.database.read(lambda connection: list_supplier_orders(connection, order_id, 1, ""))
+        return page[0].supplier_order.id
+
+    def news(self, *told: tuple[str, News], supplier: str = "acme") -> list[Any]:
+        """Suppliers tell something of what they name, all in one batch; what each has changed, or its refusal."""
+        asked = [TakeNews(supplier, reference, news, TRACE) for reference, news in told]
+        results: list[Any] = self.database.write(lambda c: take_news(self.calls.supplier_orders, c, asked))
+        return results
 
     def entries(self) -> list[tuple[str, int, int]]:
         """The suppliers' books: state, requests and checks of each supplier order."""

@@ -4,19 +4,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
 import pytest
+from google.api.httpbody_pb2 import HttpBody
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from chassis import ids
+from chassis.webhooks import WebhookSecret
 from deploy.local import Infrastructure
 from protos.suppliers.v1 import suppliers_pb2 as pb
 from protos.suppliers.v1.suppliers_pb2_grpc import SupplierServiceStub
+from supplier_service.simulator.webhooks import delivered
 from tests.services.supplier_service.desk import Desk, goods_requested
 from tests.waiting import until
 
@@ -66,6 +69,47 @@ def test_what_does_not_exist_or_makes_no_sense_is_refused(channel: grpc.Channel)
 
     assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
     assert senseless.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_signed_message_is_let_in_and_nothing_else(
+    desk: Desk, infrastructure: Infrastructure, channel: grpc.Channel
+) -> None:
+    order = ids.new_id()
+    desk.hear(goods_requested(order))
+    assert until(lambda: desk.told(order)[-1:] == ["Delivered"])
+    stub, secret = SupplierServiceStub(channel), WebhookSecret(infrastructure.environment["SUPPLIER_WEBHOOK_SECRET"])
+
+    def code_of(body: bytes, *, supplier: str = "acme", signed: WebhookSecret = secret) -> grpc.StatusCode | None:
+        timestamp, signature = signed.signed_now(body)
+        request = pb.ReceiveWebhookRequest(
+            supplier=supplier, message=HttpBody(data=body), timestamp=timestamp, signature=signature
+        )
+        try:
+            stub.ReceiveWebhook(request, timeout=15, wait_for_ready=True)
+        except grpc.RpcError as refused:
+            code: grpc.StatusCode = refused.code()
+            return code
+        return None
+
+    known = delivered(desk.reference(order))
+    assert [code_of(known), code_of(known)] == [None, None]
+    assert code_of(known, signed=WebhookSecret("another secret of some length")) is grpc.StatusCode.UNAUTHENTICATED
+    assert code_of(known, supplier="bolt") is grpc.StatusCode.NOT_FOUND
+    assert code_of(delivered(ids.new_id())) is grpc.StatusCode.NOT_FOUND
+    assert code_of(b"not json") is grpc.StatusCode.INVALID_ARGUMENT
+    assert desk.told(order).count("Delivered") == 1
+
+
+def test_a_simulated_supplier_tells_by_webhook_what_no_check_would_find_so_soon(
+    a_desk: Callable[..., Desk], channel: grpc.Channel
+) -> None:
+    # The process takes the request over from an instance that does not call; its checks come after 15 s.
+    idle, order = a_desk(is_open=False), ids.new_id()
+
+    idle.hear(goods_requested(order, scenario="webhook_ok:1"))
+
+    assert until(lambda: idle.statuses(order) == {"85123A": "DELIVERED"}, seconds=12)
+    assert idle.entries() == [("delivered", 1, 0)]
 
 
 def test_the_service_says_that_it_serves(channel: grpc.Channel) -> None:

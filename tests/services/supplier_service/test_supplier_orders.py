@@ -18,7 +18,7 @@ from tests.waiting import until
     [
         ("ok", ["Accepted", "Delivered"], ("delivered", 1, 1)),
         ("delayed_then_ok:2", ["Accepted", "Delayed", "Delayed", "Delivered"], ("delivered", 1, 3)),
-        ("delayed_forever", ["Accepted", "Delayed", "Delayed", "Failed"], ("accepted", 1, 3)),
+        ("delayed_forever", ["Accepted", "Delayed", "Delayed", "Failed"], ("cancelled", 1, 3)),
         ("fail", ["Accepted", "Failed"], ("accepted", 1, 1)),
         ("reject", ["Rejected"], ("rejected", 1, 0)),
         ("error_then_ok:1", ["Accepted", "Delivered"], ("delivered", 2, 1)),
@@ -70,6 +70,19 @@ def test_a_cancel_lets_go_of_what_is_open_and_of_what_is_asked_for_later(a_desk:
     assert until(lambda: desk.statuses(order) == {"A": "CANCELLED", "B": "CANCELLED"})
     assert sorted(desk.told(order)) == ["Accepted", "Cancelled", "Cancelled"]
     assert desk.entries() == [("cancelled", 1, 0)]
+
+
+def test_what_is_not_needed_any_more_is_not_checked_again(a_desk: Callable[..., Desk]) -> None:
+    desk, order = a_desk(check_seconds=60), ids.new_id()
+    desk.hear(goods_requested(order))
+    assert until(lambda: desk.statuses(order) == {"85123A": "ACCEPTED"})
+    desk.deliver_unheard()
+
+    desk.hear(events.SupplierOrderCancelRequested(order_id=order))
+
+    assert until(lambda: desk.statuses(order) == {"85123A": "NOT_NEEDED"})
+    assert desk.open_calls() == 0
+    assert desk.told(order) == ["Accepted", "Cancelled"]
 
 
 def test_a_cancel_that_overtakes_its_request_is_found_by_it(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from inventory_service.domain import (
+    GoodsUnknown,
     Holder,
     MovementKind,
     NothingHeld,
@@ -20,6 +21,7 @@ from tests.unit.inventory_service.examples import (
     EARLY,
     LATE,
     LATER,
+    OTHER_RECEIPT,
     RECEIPT,
     TRACE,
     UNTIL,
@@ -270,3 +272,56 @@ def test_an_order_cannot_take_over_the_reservation_of_a_caller() -> None:
 
     with pytest.raises(ValueError, match="belongs to no order"):
         room.place(EARLY, {"A": 2}, Policy.REJECT, TRACE)
+
+
+def test_a_suppliers_goods_go_to_the_order_they_were_ordered_for_though_another_waits_for_longer() -> None:
+    room = a_room(S=0)
+    early = place(room, EARLY, {"S": 2}, Policy.BACKORDER)
+    late = place(room, LATE, {"S": 2}, Policy.BACKORDER)
+
+    room.deliver(RECEIPT, LATE, "S", 2)
+
+    assert (early.status, late.status) == (ReservationStatus.WAITING, ReservationStatus.HELD)
+    assert balance(room, "S") == (2, 2)
+
+
+def test_what_the_order_does_not_need_any_more_serves_the_oldest_and_is_then_free() -> None:
+    room = a_room(S=0)
+    for order in (EARLY, LATE, LATER):
+        place(room, order, {"S": 3}, Policy.BACKORDER)
+    room.change("S", MovementKind.RECEIPT, 2, OTHER_RECEIPT, "found some")
+    assert room.reservations[EARLY].missing == {"S": 1}
+
+    room.deliver(RECEIPT, EARLY, "S", 3)
+
+    assert [room.reservations[order].missing for order in (EARLY, LATE, LATER)] == [{}, {"S": 1}, {"S": 3}]
+    room.release_order(LATE, TRACE)
+    room.release_order(LATER, TRACE)
+    assert balance(room, "S") == (5, 3)
+
+
+def test_goods_for_an_order_that_is_gone_serve_others_and_are_then_free() -> None:
+    room = a_room(S=0)
+    place(room, EARLY, {"S": 3}, Policy.BACKORDER)
+    other = place(room, LATE, {"S": 1}, Policy.BACKORDER)
+    room.release_order(EARLY, TRACE)
+
+    room.deliver(RECEIPT, EARLY, "S", 3)
+
+    assert other.status is ReservationStatus.HELD
+    assert balance(room, "S") == (3, 1)
+
+
+def test_goods_are_put_on_the_shelf_once_however_often_they_are_told() -> None:
+    room = a_room(S=0)
+    place(room, EARLY, {"S": 3}, Policy.BACKORDER)
+
+    assert room.deliver(RECEIPT, EARLY, "S", 3)
+    assert not room.deliver(RECEIPT, EARLY, "S", 3)
+
+    assert balance(room, "S") == (3, 3)
+
+
+def test_goods_of_an_unknown_product_are_somebodys_mistake() -> None:
+    with pytest.raises(GoodsUnknown):
+        a_room().deliver(RECEIPT, EARLY, "S", 3)

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from chassis import ids
 from chassis.envelope import Outgoing, Received, open_envelope, seal, type_of
-from order_service.domain import FailureCode, Order, PaymentStatus, Status
+from order_service.domain import FailureCode, Order, PaymentStatus, Refunds, Status
 from order_service.event_handlers import HANDLERS
 from order_service.repository import Loaded
 from protos.inventory.events.v1 import events_pb2 as inventory
@@ -87,7 +87,7 @@ def steps(order: Order) -> list[tuple[Status | None, Status]]:
 
 def hear(order: Order | None, *messages: Message) -> None:
     """Let the handlers make of these facts what they make of them."""
-    loaded = Loaded(NOON, {order.id: order} if order else {})
+    loaded = Loaded(NOON, {order.id: order}, {order.id: Refunds(order, [])}) if order else Loaded(NOON, {})
     for message in messages:
         HANDLERS[type(message)].apply(loaded, received(message))
 
@@ -129,6 +129,9 @@ def every_fact() -> list[Message]:
         payments.PaymentClosed(**told),
         payments.PaymentVoided(**paid),
         payments.PaymentAttention(**told, attention="payment_operator", next_try_at=stamp(60)),
+        payments.RefundSucceeded(**told, refund_id=ids.new_id(), amount_minor=510),
+        payments.RefundFailed(**told, refund_id=ids.new_id(), reason="No."),
+        payments.RefundDelayed(**told, refund_id=ids.new_id(), attention="payment_unknown", next_try_at=stamp(5)),
         suppliers.SupplierOrderRejected(**goods, reason="Never heard of it."),
         suppliers.SupplierOrderFailed(**goods, failure_code="supplier_delayed"),
         suppliers.SupplierOrderAccepted(**goods),

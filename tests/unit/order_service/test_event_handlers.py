@@ -29,6 +29,9 @@ from protos.payments.events.v1.events_pb2 import (
     PaymentUnavailable,
     PaymentUnknown,
     PaymentVoided,
+    RefundDelayed,
+    RefundFailed,
+    RefundSucceeded,
 )
 from protos.suppliers.events.v1.events_pb2 import (
     SupplierOrderAccepted,
@@ -55,7 +58,7 @@ from tests.unit.order_service.examples import (
 _FATES: dict[type[Any], str] = {
     StockReserved: "++--------",
     StockRejected: "+----+-+--",
-    StockShortage: "+---------",
+    StockShortage: "++--------",
     StockReleased: "<<<<-+-+--",
     PaymentStarted: "<<+--+----",
     PaymentCaptured: "<<++-+++++",
@@ -65,6 +68,9 @@ _FATES: dict[type[Any], str] = {
     PaymentClosed: "<<++-+----",
     PaymentVoided: "<<<<!+++++",
     PaymentAttention: "<<++++++++",
+    RefundSucceeded: "<<!!!!!!!!",
+    RefundFailed: "<<!!!!!!!!",
+    RefundDelayed: "<<!!!!!!!!",
     SupplierOrderRejected: "<+--------",
     SupplierOrderFailed: "<+--------",
     SupplierOrderAccepted: "<+--------",

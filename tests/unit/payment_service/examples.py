@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from payment_service.domain import Answer, Asked, Captured, Declined, Fact, Payment, Policy, Question, Status
+from payment_service.domain import Answer, Asked, Captured, Declined, Fact, Payment, Policy, Question, Status, TimedOut
 
 NOON: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 RESERVED_UNTIL: Final = NOON + timedelta(minutes=10)
@@ -54,6 +54,14 @@ def a_captured_payment() -> Payment:
     """A payment whose money was taken."""
     payment = a_payment()
     payment.take_answer(charged(CAPTURED), POLICY)
+    payment.note_saved()
+    return payment
+
+
+def an_unknown_payment() -> Payment:
+    """A payment whose charge was sent, and not answered in time."""
+    payment = a_payment()
+    payment.take_answer(charged(TimedOut(), took=10), POLICY)
     payment.note_saved()
     return payment
 

@@ -29,18 +29,13 @@ from tests.unit.payment_service.examples import (
     POLICY,
     a_captured_payment,
     a_payment,
+    an_unknown_payment,
     asked,
     charged,
     looked_up,
+    status_of,
     told,
 )
-
-
-def an_unknown_payment() -> Payment:
-    payment = a_payment()
-    payment.take_answer(charged(TimedOut(), took=10), POLICY)
-    payment.note_saved()
-    return payment
 
 
 def an_intent() -> Payment:
@@ -251,3 +246,58 @@ def test_a_void_that_the_provider_refuses_is_shown_at_once_and_said_again_on_the
     assert following == Next(Question.VOID, 5)
     assert payment.status is Status.CAPTURED
     assert told(payment) == [PaymentAttention]
+
+
+def a_payment_whose_void_gets_no_answer() -> Payment:
+    payment = an_unknown_payment()
+    payment.request_void(NOON)
+    payment.take_answer(asked(Question.VOID, TimedOut(), at=10, took=10), POLICY)
+    told(payment)
+    return payment
+
+
+def test_once_not_found_does_not_end_a_cancel_whose_void_got_no_answer() -> None:
+    """The charge may still be on its way: the next question finds it, and the money goes back."""
+    payment = a_payment_whose_void_gets_no_answer()
+
+    payment.take_answer(looked_up(NotFound(), at=21), POLICY)
+    assert payment.status is Status.UNKNOWN
+    payment.take_answer(looked_up(CAPTURED, at=25), POLICY)
+
+    assert told(payment) == [PaymentUnknown, PaymentCaptured]
+    assert payment.is_voiding
+
+
+def test_twice_not_found_a_timeout_apart_ends_a_cancel_whose_void_got_no_answer() -> None:
+    payment = a_payment_whose_void_gets_no_answer()
+
+    payment.take_answer(looked_up(NotFound(), at=21), POLICY)
+    payment.take_answer(looked_up(NotFound(), at=30), POLICY)
+    assert payment.status is Status.UNKNOWN
+    following = payment.take_answer(looked_up(NotFound(), at=31), POLICY)
+
+    assert status_of(payment) is Status.VOIDED
+    assert following is None  # its schedule of three steps is over
+    assert told(payment)[-1] is PaymentVoided
+
+
+def test_what_was_not_found_before_the_charge_could_be_there_does_not_count_towards_the_end_of_a_cancel() -> None:
+    payment = a_payment_whose_void_gets_no_answer()
+
+    payment.take_answer(looked_up(NotFound(), at=5), POLICY)
+    payment.take_answer(looked_up(NotFound(), at=16), POLICY)
+
+    assert payment.status is Status.UNKNOWN
+
+
+def test_a_payment_that_was_twice_not_found_stays_on_its_schedule_and_late_money_goes_back() -> None:
+    payment = a_payment_whose_void_gets_no_answer()
+    payment.take_answer(looked_up(NotFound(), at=21), POLICY)
+    assert payment.take_answer(looked_up(NotFound(), at=31), POLICY) == Next(Question.LOOK_UP, 300)
+    assert payment.take_answer(asked(Question.VOID, TimedOut(), at=32), POLICY) is None
+    payment.note_saved()
+
+    assert payment.take_answer(looked_up(CAPTURED, at=331), POLICY) is None
+
+    assert payment.wanted_calls == [Question.VOID]
+    assert told(payment) == [PaymentCaptured]

@@ -15,7 +15,7 @@ def checked(
     return check_plan(scenario, check_number=number, seconds=seconds, key=key, chances=chances).reply
 
 
-@pytest.mark.parametrize("scenario", ["ok", "", "random", "webhook_ok:0"])
+@pytest.mark.parametrize("scenario", ["ok", "", "random"])
 def test_a_calm_supplier_takes_it_on_and_has_delivered_at_the_first_check(scenario: str) -> None:
     assert asked(scenario) == Plan(Reply.ACCEPTED)
     assert checked(scenario) is Reply.DELIVERED
@@ -75,3 +75,8 @@ def test_a_lifelike_delivery_that_fails_once_fails_for_good() -> None:
     for key in (f"key-{number}" for number in range(200)):
         replies = {checked("random", number, key=key, chances=LIFELIKE) for number in range(1, 30)}
         assert len(replies - {Reply.ERROR}) == 1
+
+
+def test_only_who_sends_webhooks_plans_one() -> None:
+    assert asked("webhook_ok:7") == Plan(Reply.ACCEPTED, webhook_after=7)
+    assert asked("delayed_then_ok:7").webhook_after is None

@@ -22,6 +22,10 @@ from protos.orders.v1 import orders_pb2 as orders
 from protos.orders.v1 import orders_pb2_grpc as orders_grpc
 from protos.orders.v1 import reports_pb2 as reports
 from protos.orders.v1 import reports_pb2_grpc as reports_grpc
+from protos.orders.v1 import stuck_pb2 as stuck
+from protos.orders.v1 import stuck_pb2_grpc as stuck_grpc
+from protos.payments.v1 import payments_pb2 as payments
+from protos.payments.v1 import payments_pb2_grpc as payments_grpc
 
 Context = grpc.ServicerContext
 
@@ -58,6 +62,10 @@ class FakeOrders(orders_grpc.OrderServiceServicer, reports_grpc.ReportServiceSer
     def CancelOrder(self, request: orders.CancelOrderRequest, context: Context) -> orders.Order:
         self._note(request, context)
         return orders.Order(id=request.order_id, status=orders.ORDER_STATUS_CANCELLED)
+
+    def RefundOrder(self, request: orders.RefundOrderRequest, context: Context) -> orders.Refund:
+        self._note(request, context)
+        return orders.Refund(id="refund-1", order_id=request.order_id, status=orders.REFUND_STATUS_PENDING)
 
     def ListOrders(self, request: orders.ListOrdersRequest, context: Context) -> orders.ListOrdersResponse:
         self._note(request, context)
@@ -190,8 +198,8 @@ class FakeInventory(inventory_grpc.CatalogueServiceServicer, inventory_grpc.Inve
 
 
 @dataclass
-class FakeOperations(operations_grpc.OperationsServiceServicer):
-    """One dead letter."""
+class FakeOperations(operations_grpc.OperationsServiceServicer, stuck_grpc.StuckOrderServiceServicer):
+    """One dead letter, and one stuck order."""
 
     asked: list[Message] = field(default_factory=list)
 
@@ -208,6 +216,49 @@ class FakeOperations(operations_grpc.OperationsServiceServicer):
         self.asked.append(request)
         return operations.ReplayDeadLettersResponse(matched=1, replayed=1)
 
+    def DiscardDeadLetters(
+        self, request: operations.DiscardDeadLettersRequest, context: Context
+    ) -> operations.DiscardDeadLettersResponse:
+        self.asked.append(request)
+        return operations.DiscardDeadLettersResponse(matched=1, discarded=1)
+
+    def ListStuckOrders(self, request: stuck.ListStuckOrdersRequest, context: Context) -> stuck.ListStuckOrdersResponse:
+        self.asked.append(request)
+        found = stuck.StuckOrder(order_id="order-1", status=orders.ORDER_STATUS_PENDING, reason="Inventory is silent.")
+        return stuck.ListStuckOrdersResponse(stuck_orders=[found])
+
+    def ResumeOrder(self, request: stuck.ResumeOrderRequest, context: Context) -> orders.Order:
+        self.asked.append(request)
+        return orders.Order(id=request.order_id, status=orders.ORDER_STATUS_PENDING)
+
+    def ListAuditEntries(
+        self, request: operations.ListAuditEntriesRequest, context: Context
+    ) -> operations.ListAuditEntriesResponse:
+        self.asked.append(request)
+        entry = operations.AuditEntry(id="entry-1", service="orders", action="discard_dead_letters")
+        return operations.ListAuditEntriesResponse(entries=[entry])
+
+
+@dataclass
+class FakePayments(payments_grpc.PaymentServiceServicer):
+    """One payment, and one difference of the books."""
+
+    asked: list[Message] = field(default_factory=list)
+
+    def ListPayments(self, request: payments.ListPaymentsRequest, context: Context) -> payments.ListPaymentsResponse:
+        self.asked.append(request)
+        return payments.ListPaymentsResponse(payments=[payments.Payment(id="payment-1", order_id=request.order_id)])
+
+    def SettlePayment(self, request: payments.SettlePaymentRequest, context: Context) -> payments.Payment:
+        self.asked.append(request)
+        return payments.Payment(id=request.payment_id, status=payments.PAYMENT_STATUS_CAPTURED)
+
+    def ListDifferences(
+        self, request: payments.ListDifferencesRequest, context: Context
+    ) -> payments.ListDifferencesResponse:
+        difference = payments.Difference(payment_id="payment-1", detail="the provider holds nothing")
+        return payments.ListDifferencesResponse(differences=[difference])
+
 
 @dataclass
 class FakeServices:
@@ -217,6 +268,7 @@ class FakeServices:
     imports: FakeImports = field(default_factory=FakeImports)
     inventory: FakeInventory = field(default_factory=FakeInventory)
     operations: FakeOperations = field(default_factory=FakeOperations)
+    payments: FakePayments = field(default_factory=FakePayments)
 
     @contextmanager
     def serving(self) -> Iterator[str]:
@@ -228,6 +280,8 @@ class FakeServices:
         inventory_grpc.add_CatalogueServiceServicer_to_server(self.inventory, server)
         inventory_grpc.add_InventoryServiceServicer_to_server(self.inventory, server)
         operations_grpc.add_OperationsServiceServicer_to_server(self.operations, server)
+        stuck_grpc.add_StuckOrderServiceServicer_to_server(self.operations, server)
+        payments_grpc.add_PaymentServiceServicer_to_server(self.payments, server)
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         try:

@@ -70,6 +70,23 @@ def test_cancel_and_timeline(services: FakeServices, orderctl: Orderctl) -> None
     assert "Placed." in orderctl("timeline", "order-1").stdout
 
 
+def test_a_refund_is_asked_for_as_it_was_called(services: FakeServices, orderctl: Orderctl) -> None:
+    asked_for = orderctl("refund", "order-1", "--amount", "2.50", "--item", "A=2", "--restock", "--key", "r1")
+    assert "PENDING" in asked_for.stdout
+    asked = services.orders.asked[0]
+    assert isinstance(asked, pb.RefundOrderRequest)
+    assert (asked.order_id, asked.amount, asked.restock, asked.idempotency_key) == ("order-1", "2.50", True, "r1")
+    assert [(item.sku, item.quantity) for item in asked.items] == [("A", 2)]
+
+
+def test_a_refund_without_an_amount_is_of_all_that_is_left(services: FakeServices, orderctl: Orderctl) -> None:
+    assert orderctl("refund", "order-1").exit_code == 0
+    asked = services.orders.asked[0]
+    assert isinstance(asked, pb.RefundOrderRequest)
+    assert not asked.HasField("amount")
+    assert asked.idempotency_key
+
+
 def test_figures_of_a_day_and_of_several(services: FakeServices, orderctl: Orderctl) -> None:
     assert "46376.49" in orderctl("kpis", "daily", "--date", "2010-12-01").stdout
     assert "572713.89" in orderctl("kpis", "range", "--from", "2010-12-01", "--to", "2010-12-31").stdout

@@ -7,7 +7,7 @@ import pytest
 from tests.architecture.sources import PROJECT
 
 NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")
-PROMISES = (PROJECT / "docs" / "promises.md").read_text()
+PROMISES = (PROJECT / "docs" / "guarantees.md").read_text()
 
 
 @pytest.mark.parametrize("line", [line for line in PROMISES.splitlines() if line.startswith("| ")][1:])

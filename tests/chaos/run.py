@@ -1,0 +1,157 @@
+"""One run: load with faults, heal, quiet, and then everything that must hold."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.engine import make_url
+
+from chassis import clock
+from deploy.local.refusals import CannotStart
+from tests.chaos import invariants, processes, topics
+from tests.chaos.faults import Faults
+from tests.chaos.invariants import Broken
+from tests.chaos.links import LinkedStack
+from tests.chaos.load import Crowd, stocked
+from tests.chaos.record import Record, orders_of
+from tests.chaos.schedule import schedule
+from tests.chaos.story import stories
+from tests.chaos.topics import Topics, Written
+from tests.end_to_end.shop import Shop
+
+QUIET_SECONDS: Final = 60.0
+EVERY_SECONDS: Final = 0.5
+CUSTOMERS: Final = 8
+PAUSE_SECONDS: Final = 0.15
+REPEATS: Final = 40
+SOON: Final = "20 seconds"
+
+_UNDER_WAY: Final = f"""
+    SELECT count(*) FROM orders.orders WHERE status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED')
+    AND (attention IS NULL OR next_try_at IS NULL OR next_try_at < now() + interval '{SOON}')
+"""
+_CALLS: Final = " UNION ALL ".join(
+    f"SELECT count(*) FROM {schema}.calls WHERE due_at < now() + interval '{SOON}'"
+    for schema in ("payments", "suppliers")
+)
+
+
+@dataclass
+class Outcome:
+    """What one run came to."""
+
+    number: int
+    seed: str
+    orders: Counter[str] = field(default_factory=Counter)
+    answers: Counter[int] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    skipped: list[str] = field(default_factory=list)
+    quiet_after: float = 0.0
+    broken: Broken = field(default_factory=dict)
+    stories: list[str] = field(default_factory=list)
+
+
+class Runs:
+    """Runs on one stack, one after another."""
+
+    def __init__(
+        self,
+        stack: LinkedStack,
+        say: Callable[[str], None],
+        quiet_seconds: float = QUIET_SECONDS,
+    ) -> None:
+        self._stack, self._say = stack, say
+        self._quiet_seconds = quiet_seconds
+        self._shop = Shop(stack)
+        url = make_url(stack.infrastructure.database_url)
+        self._engine = create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        self._topics = Topics(stack.infrastructure.kafka_bootstrap_servers)
+        self._baseline: Mapping[str, processes.Weight] = {}
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def run(self, seed: str, number: int, seconds: float) -> Outcome:
+        """The run of this number under this seed; the same each time, as far as faults and wishes go."""
+        outcome = Outcome(number, seed)
+        name = f"{seed}:{number}"
+        crowd = Crowd(self._shop, stocked(self._shop), name, CUSTOMERS, PAUSE_SECONDS)
+        faults = Faults(self._stack, name)
+        for fault in (planned := schedule(name, seconds)):
+            self._say(f"    {fault}")
+        crowd.start()
+        faults.start(planned)
+        threading.Event().wait(seconds)
+        try:
+            faults.heal()
+        except CannotStart as error:
+            outcome.broken = {"P5 every process is back once all is healed": [{"error": str(error)}]}
+        healed_at = clock.monotonic()
+        crowd.stop()
+        outcome.answers, outcome.faults, outcome.skipped = crowd.answers(), faults.done, faults.skipped
+        if not outcome.broken:
+            self._quiet(crowd, [], outcome)
+        self._tell(outcome)
+        outcome.quiet_after = clock.monotonic() - healed_at
+        return outcome
+
+    def _quiet(self, crowd: Crowd, records: list[Written], outcome: Outcome) -> None:
+        """Looks until everything holds, a minute at most; what does not hold by then is broken."""
+        deadline = clock.monotonic() + self._quiet_seconds
+        while True:
+            with self._reading() as connection:
+                record = Record(orders_of(connection, crowd.wishes), crowd.wishes)
+                is_quiet = not _under_way(connection)
+                found = {**invariants.broken(connection), **record.broken()}
+                if not found and (is_quiet or clock.monotonic() > deadline):
+                    found = self._after_the_books(connection, crowd, records)
+                outcome.orders = Counter(str(order["status"]) for order in record.orders)
+            if (is_quiet and not found) or clock.monotonic() > deadline:
+                break
+            threading.Event().wait(EVERY_SECONDS)
+        outcome.broken = found or record.broken_repeats(crowd.ask_again(REPEATS))
+
+    def _after_the_books(self, connection: Connection, crowd: Crowd, records: list[Written]) -> Broken:
+        """What costs more to look at, once the books are in order."""
+        records += self._topics.read_on()
+        weights = {name: weight for name, weight in processes.weights(self._stack.pids).items() if "service" in name}
+        self._baseline = self._baseline or weights
+        return {
+            **topics.unheard(connection, records),
+            **topics.untold(connection, records, crowd.began_at),
+            **processes.miscounts(self._stack),
+            **processes.grown(self._baseline, weights),
+        }
+
+    def _tell(self, outcome: Outcome) -> None:
+        if outcome.broken:
+            with self._reading() as connection:
+                outcome.stories = list(stories(connection, outcome.broken))
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection:
+            yield connection
+
+
+def _under_way(connection: Connection) -> int:
+    """Orders and calls that will get on within seconds."""
+    counts = [connection.execute(text(_UNDER_WAY)).scalar_one(), *connection.execute(text(_CALLS)).scalars()]
+    return sum(map(int, counts))
+
+
+def told(outcome: Outcome, begun_at: datetime) -> str:
+    """One line on a run."""
+    orders = ", ".join(f"{count} {status}" for status, count in sorted(outcome.orders.items()))
+    answers = ", ".join(f"{status or 'none'} × {count}" for status, count in sorted(outcome.answers.items()))
+    verdict = "BROKEN" if outcome.broken else "ok"
+    return (
+        f"run {outcome.number} of seed {outcome.seed} ({begun_at:%H:%M:%S}): {verdict};"
+        f" {sum(outcome.orders.values())} orders ({orders}); answers {answers};"
+        f" {outcome.faults.total()} faults; quiet {outcome.quiet_after:.1f} s after healing"
+    )
