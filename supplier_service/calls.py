@@ -71,8 +71,8 @@ class SupplierCalls:
         if question is Question.RESERVE:
             return await self._supplier.reserve(wire.request_of(call))
         if question is Question.CHECK:
-            return await self._supplier.check(call.key)
-        return await self._supplier.cancel(call.key)
+            return await self._supplier.check(wire.named_of(call))
+        return await self._supplier.cancel(wire.named_of(call))
 
     def record(self, connection: Connection, answered: Sequence[tuple[Call, Answer | Exception]]) -> list[Verdict]:
         """Write what the answers make of their supplier orders; what each call has to ask next."""
@@ -91,7 +91,7 @@ class SupplierCalls:
         following = asker.take_answer(wire.question_of(call), _decided(call, answer), clock.now(), self._policy)
         if following is None:
             return Done()
-        return Again(following.after * uniform(1.0, 1.1), wire.payload_for(call, following.question))
+        return Again(following.after * uniform(1.0, 1.1), wire.payload_for(call, following.question, asker))
 
     def _recorded(self) -> None:
         failpoint("suppliers.record.after_commit")

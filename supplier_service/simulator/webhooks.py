@@ -9,20 +9,22 @@ import orjson
 from chassis.errors import NotFound, Unavailable
 from chassis.logs import get_logger
 from chassis.webhooks import WebhookSecret
-from supplier_service.simulator.journal import Journal
+from supplier_service.simulator.journal import Journal, reference_of
 
 Post = Callable[[str, str, str, bytes], Awaitable[None]]
 """`post(supplier, timestamp, signature, body)` brings a message to the door; raises what is worth another try."""
 
 _TRIES: Final = 6
 _FIRST_PAUSE: Final = 0.2
+_ODD: Final = frozenset("13579bdf")
 
 log = get_logger(__name__)
 
 
 def delivered(key: str) -> bytes:
-    """The message that the goods of a supplier order are there."""
-    return orjson.dumps({"reference": key, "status": "ok"})
+    """The message that the goods of a supplier order are there; half of them name it as the supplier itself does."""
+    name = {"ref": reference_of(key)} if key[-1:] in _ODD else {"reference": key}
+    return orjson.dumps(name | {"status": "ok"})
 
 
 class Webhooks:
@@ -41,16 +43,17 @@ class Webhooks:
     async def _deliver(self, supplier: str, key: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
         try:
-            if await self._journal.deliver(key):
-                await self._tell(supplier, delivered(key))
+            if await self._journal.deliver(key) and await self._tell(supplier, delivered(key)):
+                await self._journal.note_told(key)
         except Unavailable as error:
             log.warning("a simulated delivery was not told", supplier_order_id=key, error=str(error))
 
-    async def _tell(self, supplier: str, body: bytes) -> None:
+    async def _tell(self, supplier: str, body: bytes) -> bool:
         for attempt in range(_TRIES):
             try:
                 await self._post(supplier, *self._secret.signed_now(body), body)
             except (NotFound, Unavailable):
                 await asyncio.sleep(_FIRST_PAUSE * 2**attempt)
             else:
-                return
+                return True
+        return False
