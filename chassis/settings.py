@@ -65,6 +65,12 @@ def loopback_host(host: str) -> str:
     return host
 
 
+def known_actions(text: str) -> str:
+    """What a FAILPOINT may say; raises ValueError otherwise."""
+    failpoints.parse(text)
+    return text
+
+
 DatabaseUrl = Annotated[str, AfterValidator(_postgres_url)]
 """A context's own `<CONTEXT>_DATABASE_URL`: role, password and database in one."""
 
@@ -141,7 +147,9 @@ class ServiceSettings(BaseSettings):
     drain_seconds: float = Field(
         default=5.0, ge=0, le=300, json_schema_extra=unit("s"), description="how long a stop waits for calls under way"
     )
-    failpoint: str = Field(default="", description="tests only: name=crash, name=raise or name=sleep:MS, with commas")
+    failpoint: Annotated[str, AfterValidator(known_actions)] = Field(
+        default="", description="tests only: name=crash, name=raise or name=sleep:MS, with commas"
+    )
 
     @field_validator("roles", mode="before")
     @classmethod
@@ -157,12 +165,6 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def _any_case(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
-
-    @field_validator("failpoint")
-    @classmethod
-    def _known_actions(cls, text: str) -> str:
-        failpoints.parse(text)
-        return text
 
     @property
     def kafka(self) -> str:

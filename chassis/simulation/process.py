@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chassis import tracing
 from chassis.errors import Unavailable
 from chassis.logs import configure_logs, get_logger
-from chassis.settings import http_url, load_settings, loopback_host, port_offset, settings_table
+from chassis.settings import http_url, known_actions, load_settings, loopback_host, port_offset, settings_table
 from chassis.simulation.behaviour import Behaviour
 from chassis.simulation.switch import Endpoint, Switch, said
 
@@ -54,7 +54,9 @@ class SimulatorSettings(BaseSettings):
         default="INFO", description="the least that is logged"
     )
     simulation_seed: int = Field(default=1, ge=0, description="seed of what the simulated world leaves to chance")
-    failpoint: str = Field(default="", description="tests only: name=crash, name=raise or name=sleep:MS, with commas")
+    failpoint: Annotated[str, AfterValidator(known_actions)] = Field(
+        default="", description="tests only: name=crash, name=raise or name=sleep:MS, with commas"
+    )
 
     @property
     def door(self) -> str:
