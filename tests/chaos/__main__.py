@@ -33,12 +33,12 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def linked_stack(say: Callable[[str], None], bug: str = "") -> Iterator[LinkedStack]:
+def linked_stack(say: Callable[[str], None]) -> Iterator[LinkedStack]:
     """The whole system on ports of its own, every link through a proxy; gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         # Postgres may run as another user than we do, who must be able to enter.
         Path(folder).chmod(0o755)
-        with LinkedInfrastructure(Path(folder), say) as infrastructure, LinkedStack(infrastructure, bug) as stack:
+        with LinkedInfrastructure(Path(folder), say) as infrastructure, LinkedStack(infrastructure) as stack:
             yield stack
 
 

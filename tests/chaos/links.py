@@ -2,7 +2,7 @@
 
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from deploy.local.child import Command
 from deploy.local.infrastructure import Infrastructure
 from deploy.local.ports import bind
 from deploy.local.services import BACKENDS, Service
-from deploy.local.stack import Stack
+from deploy.local.stack import SERVICE_BY_NAME, Stack
 from tests.chaos.proxy import Link, Proxy
 
 CONTEXT_OF: Final = {
@@ -28,7 +28,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "PAYMENT_TIMEOUT_SECONDS": "2",
     "PAYMENT_UNKNOWN_SCHEDULE": "1,2,4,8",
     "SUPPLIER_CHECK_SECONDS": "1",
-    "RESERVATION_SECONDS": "15",
+    "RESERVATION_SECONDS": "6",
+    "SIMULATION": "lifelike",
     "LOG_LEVEL": "INFO",
 }
 """What else would take minutes or days takes seconds."""
@@ -78,19 +79,31 @@ class LinkedStack(Stack):
 
     infrastructure: LinkedInfrastructure
 
-    def __init__(self, infrastructure: LinkedInfrastructure, bug: str = "") -> None:
-        """With the name of a planted bug, every service has that bug."""
+    def __init__(self, infrastructure: LinkedInfrastructure) -> None:
         super().__init__(infrastructure, environment=SETTINGS)
-        self._bug = bug
+        self._bug = ""
+        self._further: Mapping[str, Mapping[str, str]] = {}
         self._own: dict[str, dict[str, str]] = {}
         self._open_links()
+
+    def plant(self, bug: str, further: Mapping[str, Mapping[str, str]]) -> None:
+        """Each service that is started from now on has this bug, if it is named, and its further settings."""
+        self._bug, self._further = bug, further
 
     @property
     def proxy(self) -> Proxy:
         return self.infrastructure.proxy
 
+    def bring_up_all(self, names: Sequence[str]) -> None:
+        """Beside each other; returns when all answer."""
+        for name in names:
+            self.infrastructure.supervisor.start(self.command_of(SERVICE_BY_NAME[name], {}))
+        for name in names:
+            self.wait_ready(name)
+
     def command_of(self, service: Service, further: Mapping[str, str]) -> Command:
-        command = super().command_of(service, {**self._own.get(service.name, {}), **further})
+        own = {**self._own.get(service.name, {}), **self._further.get(service.name, {})}
+        command = super().command_of(service, {**own, **further})
         if self._bug and service.name in CONTEXT_OF:
             return replace(command, arguments=(sys.executable, "-m", "tests.chaos.planted", self._bug, service.name))
         return command

@@ -70,7 +70,12 @@ def _delayed(chance: random.Random, at: float) -> Fault:
 
 
 def _dropped(chance: random.Random, at: float) -> Fault:
-    return Fault(at, chance.choice(("drop", "half_open", "refuse")), chance.choice(LINKS), chance.uniform(0.5, 6.0))
+    kind = chance.choice(("drop", "one_way", "half_open", "refuse"))
+    return Fault(at, kind, chance.choice(LINKS), chance.uniform(0.5, 6.0))
+
+
+def _sliced(chance: random.Random, at: float) -> Fault:
+    return Fault(at, "slice", chance.choice(LINKS), chance.uniform(1.0, 5.0))
 
 
 def _reset(chance: random.Random, at: float) -> Fault:
@@ -89,9 +94,25 @@ def _flushed(_chance: random.Random, at: float) -> Fault:
     return Fault(at, "flush", "valkey")
 
 
+def _demoted(chance: random.Random, at: float) -> Fault:
+    return Fault(at, "read_only", "postgres", chance.uniform(0.5, 5.0))
+
+
+def _rolled(_chance: random.Random, at: float) -> Fault:
+    return Fault(at, "rolling", "services")
+
+
+def _replayed(chance: random.Random, at: float) -> Fault:
+    return Fault(at, "replay", chance.choice(tuple(SERVICES)), detail=f"{chance.choice((20, 200))} of each partition")
+
+
+def _webhooks(chance: random.Random, at: float) -> Fault:
+    return Fault(at, "webhooks", chance.choice(("payments", "suppliers")))
+
+
 DRAWS: Final[Mapping[Draw, int]] = {
     _killed: 6, _server_killed: 2, _restarted: 2, _frozen: 3, _down: 2, _armed: 5, _delayed: 3, _dropped: 4, _reset: 3,
-    _garbage: 4, _sessions: 2, _flushed: 1,
+    _sliced: 1, _garbage: 4, _sessions: 2, _flushed: 1, _demoted: 2, _rolled: 1, _replayed: 2, _webhooks: 3,
 }  # fmt: skip
 """Kinds of faults, and how often each is drawn."""
 

@@ -22,7 +22,7 @@ def test_faults_come_in_order_while_there_is_load() -> None:
 def test_every_kind_of_fault_comes_and_hits_what_exists() -> None:
     faults = schedule("c", 5_000)
     assert len({fault.kind for fault in faults}) >= len(DRAWS)
-    places = {*PROCESSES, *SERVERS, *LINKS, *TOPICS, *SERVICES.values()}
+    places = {*PROCESSES, *SERVERS, *LINKS, *TOPICS, *SERVICES.values(), "services"}
     assert {fault.target for fault in faults} <= places
 
 
