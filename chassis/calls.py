@@ -92,7 +92,9 @@ class Calls(Generic[O]):
         lease_seconds: float,
         on_slow: Callable[[Connection, Sequence[Call]], None] | None = None,
         slow_after: float = 0.2,
+        closing: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`closing` ends what callers hold open; it runs on their event loop when the last outcome is recorded."""
         self._database = database
         self._name = f"{context}.{name}"
         self._caller = caller
@@ -102,6 +104,7 @@ class Calls(Generic[O]):
         self._lease_seconds = lease_seconds
         self._on_slow = on_slow
         self._slow_after = slow_after
+        self._closing = closing
         self._owner = ids.new_id()
         self._metrics = CallMetrics(context, name)
         self._waiting: deque[Call] = deque()
@@ -181,6 +184,8 @@ class Calls(Generic[O]):
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._attend())
+            if self._closing is not None:
+                self._loop.run_until_complete(self._closing())
         finally:
             self._loop.close()
             self._ended.set()

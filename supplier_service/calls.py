@@ -1,13 +1,13 @@
 """Asking suppliers: the call beside any transaction, and the recording of many answers in one."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from random import uniform
 from typing import Final
 
 from sqlalchemy import Connection
 
-from chassis import clock
+from chassis import clock, tracing
 from chassis.calls import Again, Call, Calls, Done, Verdict
 from chassis.database import Database
 from chassis.failpoints import failpoint
@@ -35,6 +35,7 @@ class SupplierCalls:
         timeout_seconds: float,
         in_flight: int,
         wake_relay: Callable[[], None],
+        closing: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._supplier = supplier
         self._policy = policy
@@ -50,11 +51,13 @@ class SupplierCalls:
             recorded=self._recorded,
             in_flight=in_flight,
             lease_seconds=_LEASE * timeout_seconds,
+            closing=closing,
         )
         self.supplier_orders = SupplierOrders(self.engine)
 
     async def ask(self, call: Call) -> Answer:
-        """Ask what a call has to ask."""
+        """Ask what a call has to ask, within its order's trace."""
+        tracing.current.set(call.payload.get("trace", ""))
         failpoint("suppliers.call.before")
         try:
             async with asyncio.timeout(self._timeout):

@@ -16,7 +16,7 @@ _REQUEST: Final = """
 INSERT INTO entries AS known (key, supplier, sku, quantity, scenario, requests)
 VALUES (CAST(:key AS uuid), :supplier, :sku, :quantity, :scenario, 1)
 ON CONFLICT (key) DO UPDATE SET requests = known.requests + 1
-RETURNING state, requests
+RETURNING state, scenario, requests
 """
 _CHECK: Final = """
 UPDATE entries SET checks = checks + 1 WHERE key = CAST(:key AS uuid) AND supplier IN ('', :supplier)
@@ -34,10 +34,9 @@ WHERE known.state <> 'delivered' AND known.supplier IN ('', :supplier)
 RETURNING key
 """
 _DELIVER: Final = """
-UPDATE entries SET state = 'delivered'
+UPDATE entries SET state = 'delivered', tell_at = NULL
 WHERE key = CAST(:key AS uuid) AND state IN ('accepted', 'delivered') AND tell_at IS NOT NULL RETURNING key
 """
-_TOLD: Final = "UPDATE entries SET tell_at = NULL WHERE key = CAST(:key AS uuid)"
 _TO_TELL: Final = """
 SELECT supplier, key, GREATEST(EXTRACT(epoch FROM tell_at - clock_timestamp()), 0) AS seconds
 FROM entries WHERE tell_at IS NOT NULL ORDER BY tell_at LIMIT 1000
@@ -96,12 +95,8 @@ class Journal:
         return await self._database.awrite(lambda c: bool(rows_of(c, _CANCEL, supplier=supplier, key=key)))
 
     async def deliver(self, key: str) -> bool:
-        """Send the goods; False when nobody is to be told of them any more."""
+        """Send the goods, and have it told, once; False when nobody is to be told of them any more."""
         return await self._database.awrite(lambda connection: bool(rows_of(connection, _DELIVER, key=key)))
-
-    async def note_told(self, key: str) -> None:
-        """Whoever ordered the goods knows that they were sent."""
-        await self._database.awrite(lambda connection: run_sql(connection, _TOLD, key=key) and None)
 
     async def to_tell(self) -> list[ToTell]:
         """The webhooks that are still to be sent, those due first."""
@@ -112,7 +107,7 @@ class Journal:
         [known] = rows_of(connection, _REQUEST, **asked._asdict())
         if known.state:
             return Plan(Reply.REJECTED if known.state in ("rejected", "cancelled") else Reply.ACCEPTED)
-        plan = reserve_plan(asked.scenario, request_number=known.requests, key=asked.key, chances=self._chances)
+        plan = reserve_plan(known.scenario, request_number=known.requests, key=asked.key, chances=self._chances)
         _mark(connection, asked.key, plan)
         return plan
 

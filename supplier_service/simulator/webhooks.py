@@ -27,6 +27,11 @@ def delivered(key: str) -> bytes:
     return orjson.dumps(name | {"status": "ok"})
 
 
+def failed(key: str) -> bytes:
+    """The message that they will not come: what a forger would have it say."""
+    return orjson.dumps({"reference": key, "status": "fail"})
+
+
 class Webhooks:
     """Tells by webhook what was delivered. What is lost with this process is found by the next check."""
 
@@ -43,17 +48,16 @@ class Webhooks:
     async def _deliver(self, supplier: str, key: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
         try:
-            if await self._journal.deliver(key) and await self._tell(supplier, delivered(key)):
-                await self._journal.note_told(key)
+            if await self._journal.deliver(key):
+                await self._tell(supplier, delivered(key))
         except Unavailable as error:
             log.warning("a simulated delivery was not told", supplier_order_id=key, error=str(error))
 
-    async def _tell(self, supplier: str, body: bytes) -> bool:
+    async def _tell(self, supplier: str, body: bytes) -> None:
         for attempt in range(_TRIES):
             try:
                 await self._post(supplier, *self._secret.signed_now(body), body)
             except (NotFound, Unavailable):
                 await asyncio.sleep(_FIRST_PAUSE * 2**attempt)
             else:
-                return True
-        return False
+                return

@@ -8,6 +8,8 @@ import pytest
 
 from chassis import ids
 from chassis.database import Database
+from chassis.outside import Limits
+from supplier_service.adapters.http import HttpSupplier
 from supplier_service.adapters.simulated import SimulatedSupplier
 from supplier_service.domain import (
     Accepted,
@@ -23,6 +25,7 @@ from supplier_service.domain import (
 from supplier_service.ports import Named, ReserveRequest, Supplier
 from supplier_service.simulator.journal import SCHEMA, Journal
 from supplier_service.simulator.scenarios import CALM
+from tests.services.supplier_service.served import served_suppliers
 
 A = TypeVar("A")
 
@@ -54,10 +57,16 @@ def books(urls: dict[str, str]) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture(params=["inprocess"])
-def buyer(request: pytest.FixtureRequest, books: Database) -> Iterator[Buyer]:
+@pytest.fixture(params=["in this process", "over HTTP"])
+def buyer(request: pytest.FixtureRequest, urls: dict[str, str], books: Database) -> Iterator[Buyer]:
     with asyncio.Runner() as runner:
-        yield Buyer(SimulatedSupplier(Journal(books, CALM)), runner)
+        if request.param == "in this process":
+            yield Buyer(SimulatedSupplier(Journal(books, CALM)), runner)
+            return
+        with served_suppliers(urls[SCHEMA]) as served:
+            supplier = HttpSupplier(served.url, Limits(timeout=5))
+            yield Buyer(supplier, runner)
+            runner.run(supplier.close())
 
 
 def test_what_is_taken_on_has_the_suppliers_own_reference_and_is_delivered(buyer: Buyer) -> None:
