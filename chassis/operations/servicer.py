@@ -94,7 +94,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         for row in self._database.write(lambda connection: self._begin(connection, wanted)):
             if (folding := foldings.get(row.consumer)) is None:
                 continue
-            while folding.retry(row.topic, row.key):
+            while folding.retry(row.topic, row.key, by_hand=True):
                 continue
         return self._database.read(lambda connection: letters.count(connection, wanted))
 
