@@ -13,6 +13,7 @@ from chassis import audit, tracing
 from chassis.consumer import Folding
 from chassis.database import Database, Row
 from chassis.errors import ValidationFailed
+from chassis.failpoints import failpoint
 from chassis.interceptor import Context
 from chassis.operations import letters
 from chassis.operations.letters import LetterFilter
@@ -84,9 +85,13 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         """How many are gone; each key in a transaction of its own, as it is locked."""
         parked = self._database.read(lambda connection: letters.keys(connection, wanted))
         return sum(
-            self._database.write(partial(letters.discard, parked=key, wanted=wanted, actor=_ACTOR, reason=reason))
-            for key in parked
+            self._database.write(partial(self._discard_of, parked=key, wanted=wanted, reason=reason)) for key in parked
         )
+
+    def _discard_of(self, connection: Connection, parked: Row, wanted: LetterFilter, reason: str) -> int:
+        gone = letters.discard(connection, parked, wanted, _ACTOR, reason)
+        failpoint(f"{self._context}.discard.before_commit")
+        return gone
 
     def _replay(self, wanted: LetterFilter) -> int:
         """How many of them are still parked afterwards."""
