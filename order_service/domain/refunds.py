@@ -1,7 +1,7 @@
 """Refunds of an order: what may be asked for, and what becomes of it. They are decided under their order's lock."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -127,6 +127,12 @@ class Refunds:
         self._note(f"A refund of {self._money(refund)} was asked for{because}")
         self.order.facts.append(RefundRequested(refund.id, refund.amount_minor))
         return refund
+
+    def ask_again(self, only: Container[str] | None = None) -> list[Refund]:
+        """Send the open ones once more, or `only` these; who has carried them out answers with what was recorded."""
+        hanging = [each for each in self.refunds if each.is_open and (only is None or each.id in only)]
+        self.order.facts.extend(RefundRequested(each.id, each.amount_minor) for each in hanging)
+        return hanging
 
     def succeed(self, refund: Refund) -> None:
         """The money was given back: now its goods may go on the shelf, too."""
