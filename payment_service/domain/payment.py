@@ -24,6 +24,9 @@ from payment_service.domain.standing import Standing
 from payment_service.domain.status import PAID, UNDECIDED, Status
 
 _MAY_BE_VOIDED: Final = frozenset({Status.UNKNOWN, Status.CAPTURED})
+_WITHOUT_MONEY: Final = frozenset({Status.DECLINED, Status.CLOSED, Status.UNAVAILABLE, Status.VOIDED})
+_NO_MONEY_LEFT: Final = frozenset({Settlement.NOT_CAPTURED, Settlement.GIVEN_BACK})
+"""What an operator may say of money that the provider claimed to have, of a payment that has none."""
 
 
 @dataclass(slots=True, eq=False)
@@ -99,6 +102,9 @@ class Payment(Standing):
             self._decline(SETTLED)
         elif settlement is Settlement.GIVEN_BACK and self.is_void_requested and self.status in _MAY_BE_VOIDED:
             self._void()
+        elif settlement in _NO_MONEY_LEFT and self.status in _WITHOUT_MONEY and self.needs_operator:
+            self._settle()
+            self._tell(PaymentAttention(self.order_id, Attention.NONE, None))
         else:
             raise PaymentNotSettleable(
                 f"the payment is {self.status} and cannot be settled as {settlement}", metadata={"status": self.status}
