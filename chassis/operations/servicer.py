@@ -63,6 +63,8 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         """Give up the letters that are meant, one key after the other."""
         self._require_this(request.service)
         wanted = _filter_of(request.filter)
+        if wanted == LetterFilter() and not request.dry_run:  # forgotten; all of them are hardly ever meant
+            raise ValidationFailed("the request is not valid", fields={"filter": ["must say which are given up"]})
         shown = await self._database.aread(lambda connection: letters.newest(connection, wanted))
         matched = await self._database.aread(lambda connection: letters.count(connection, wanted))
         gone = 0 if request.dry_run else await asyncio.to_thread(self._discard, wanted, request.reason)
