@@ -49,6 +49,20 @@ class NotFound(Refusal):
     status = "NOT_FOUND"
 
 
+class Unauthenticated(Refusal):
+    """Who calls is not known: there is no token, or none that can be believed."""
+
+    code = "unauthenticated"
+    status = "UNAUTHENTICATED"
+
+
+class PermissionDenied(Refusal):
+    """Who calls is known, and may not do this."""
+
+    code = "permission_denied"
+    status = "PERMISSION_DENIED"
+
+
 class LockConflict(Refusal):
     """Somebody else is at the same thing; try again."""
 

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from chassis.access.caller import Role
+from chassis.access.policy import NOBODY_MAY, policy_of
+from gateway.rest.descriptors import load_descriptors
 from protos import breaking
 from protos.breaking import breaking_since, last_release
 from protos.compiler import PROJECT, CannotCompile
@@ -145,3 +148,17 @@ def test_a_mistake_is_told_in_protocs_words(project: Path) -> None:
     write(project, GREETING.replace("string words", "strong words"))
     with pytest.raises(CannotCompile, match=r'greetings\.proto:\d+:\d+: "strong" is not defined'):
         generate(project)
+
+
+def test_every_method_says_who_may_call_it() -> None:
+    methods = [method for service in load_descriptors().services for method in service.methods]
+    silent = [method.full_name for method in methods if policy_of(method) == NOBODY_MAY]
+
+    assert not silent, f"refused to everybody while AUTH is on, for want of options.v1.access: {silent}"
+
+
+def test_whoever_says_anyone_names_no_roles_and_operators_may_do_everything_else() -> None:
+    for service in load_descriptors().services:
+        for method in service.methods:
+            policy = policy_of(method)
+            assert policy.is_open != (Role.OPERATOR in policy.roles), method.full_name
