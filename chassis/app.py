@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from chassis import inbox
+from chassis import inbox, tls
+from chassis.access.door import Door
+from chassis.access.service_token import ServiceToken
 from chassis.batcher import CommandFunction, Writer
 from chassis.calls import Calls
 from chassis.consumer import Consumer
@@ -47,8 +49,9 @@ class Part(Protocol):
 class App:
     """One process of a service. `build` adds its parts; each runs where its role is among ROLES.
 
-    `redis` is the asynchronous client, `feed` the change feed; both may be away at any time. `stopping` is set when
-    the stop begins: an RPC that only waits may then answer with what it knows, before the drain is over.
+    `redis` is the asynchronous client, `feed` the change feed; both may be away at any time. `door` finds out who
+    calls, `service_token` is what we show to other services (None: nobody asks). `stopping` is set when the stop
+    begins: an RPC that only waits may then answer with what it knows, before the drain is over.
     """
 
     def __init__(self, context: str, settings: Any, migrations: Path) -> None:
@@ -68,7 +71,16 @@ class App:
         self._is_api = "api" in self.roles
         checks = {"database": self._check_database, "redis": self._check_redis, "kafka": self._check_kafka}
         self.health = Health(context, checks, needed=("database",) if self._is_api else ())
-        self.server = Server(context, common.grpc_address(context), self.health, common.max_rpcs_in_flight)
+        self.door = Door.of(common)
+        self.service_token = ServiceToken.of(common)
+        self.server = Server(
+            context,
+            common.grpc_address(context),
+            self.health,
+            common.max_rpcs_in_flight,
+            self.door,
+            tls.server_credentials(common),
+        )
         self._writers: list[Part] = []
         self._consumers: list[Consumer[Any]] = []
         self._calls: list[Part] = []

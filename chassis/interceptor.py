@@ -1,4 +1,4 @@
-"""What happens around every RPC: trace, deadline, validation, refusal, and the metrics rate, errors, duration."""
+"""What happens around every RPC: trace, deadline, caller, validation, refusal; the metrics rate, errors, duration."""
 
 import asyncio
 import inspect
@@ -9,7 +9,9 @@ import grpc
 from google.protobuf.message import Message
 
 from chassis import clock, tracing
-from chassis.errors import Overloaded, Refusal
+from chassis.access.door import Door, Gate
+from chassis.access.policy import OPERATORS_MAY, Policy, policy_named
+from chassis.errors import Overloaded, Refusal, Unauthenticated
 from chassis.logs import get_logger
 from chassis.metrics import counter, gauge, histogram
 from chassis.status import code_of, status_of, trailers_of
@@ -21,6 +23,8 @@ _Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]]
 
 _OURS_TO_SEE: Final = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS", "UNAVAILABLE", "DEADLINE_EXCEEDED"})
 _INFRASTRUCTURE: Final = "/grpc."
+_SHOWS_THE_INSIDE: Final = "/grpc.channelz."
+"""Infrastructure that is not for everybody: connections, peers, traffic."""
 
 log = get_logger(__name__)
 
@@ -42,8 +46,9 @@ class NotServed(Refusal):
 class Interceptor(grpc.aio.ServerInterceptor):
     """The one edge between gRPC and our servicers. Everything about a method is looked up once."""
 
-    def __init__(self, context: str, max_in_flight: int) -> None:
+    def __init__(self, context: str, max_in_flight: int, door: Door) -> None:
         self.domain = context
+        self._door = door
         self.max_in_flight = max_in_flight
         self.in_flight = 0
         self._requests = counter(context, "rpc_requests", "RPCs by how they ended", "method", "code")
@@ -60,14 +65,18 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if (face := self._faces.get(name)) is not None:
             return face
         handler = await continuation(handler_call_details)
-        if handler is None or name.startswith(_INFRASTRUCTURE):
+        if handler is None or (name.startswith(_INFRASTRUCTURE) and not self._is_guarded(name)):
             return handler
         face = self._faces[name] = self._face_of(name, handler)
         return face
 
+    def _is_guarded(self, name: str) -> bool:
+        return name.startswith(_SHOWS_THE_INSIDE) and self._door.gate(OPERATORS_MAY) is not None
+
     def method(self, name: str) -> "Method":
-        """What is counted of a method."""
-        return Method(self, name, self._requests, self._seconds)
+        """What is counted of a method, and who may call it."""
+        policy: Policy = OPERATORS_MAY if name.startswith(_SHOWS_THE_INSIDE) else policy_named(name)
+        return Method(self, name.lstrip("/"), self._door.gate(policy), self._requests, self._seconds)
 
     def _face_of(self, name: str, handler: _Handler) -> _Handler:
         kind = f"{_word(handler.request_streaming)}_{_word(handler.response_streaming)}"
@@ -76,20 +85,21 @@ class Interceptor(grpc.aio.ServerInterceptor):
         check: Callable[[Any], Any] = _checked_stream if handler.request_streaming else _checked
         make: Callable[..., _Handler] = getattr(grpc, f"{kind}_rpc_method_handler")
         return make(
-            around(self.method(name.lstrip("/")), behaviour, check),
+            around(self.method(name), behaviour, check),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
 
 
 class Method:
-    """One RPC method: its bound metrics, kept for as long as the server lives."""
+    """One RPC method: its gate (None: nobody is asked who they are) and bound metrics; as long as the server lives."""
 
-    __slots__ = ("_counts", "_requests", "edge", "name", "seconds")
+    __slots__ = ("_counts", "_requests", "edge", "gate", "name", "seconds")
 
-    def __init__(self, edge: Interceptor, name: str, requests: Any, seconds: Any) -> None:
+    def __init__(self, edge: Interceptor, name: str, gate: Gate | None, requests: Any, seconds: Any) -> None:
         self.edge = edge
         self.name = name
+        self.gate = gate
         self.seconds = seconds.labels(name)
         self._requests = requests
         self._counts: dict[str, Any] = {"OK": requests.labels(name, "OK")}
@@ -161,6 +171,8 @@ def _answered(method: Method, behaviour: Any, check: Any) -> Any:
         call = _Call(method, context)
         try:
             call.admit()
+            if method.gate is not None:
+                await method.gate.enter(_authorization_in(context))
             return await behaviour(check(request), context)
         except asyncio.CancelledError:
             call.code = "CANCELLED"
@@ -180,6 +192,8 @@ def _streamed(method: Method, behaviour: Any, check: Any) -> Any:
         call = _Call(method, context)
         try:
             call.admit()
+            if method.gate is not None:
+                await method.gate.enter(_authorization_in(context))
             async for response in behaviour(check(request), context):
                 yield response
         except (asyncio.CancelledError, GeneratorExit):
@@ -212,6 +226,14 @@ def _trace_from(context: Context) -> str:
         elif key == "x-trace-id":
             x_trace_id = str(value)
     return tracing.from_headers(traceparent, x_trace_id)
+
+
+def _authorization_in(context: Context) -> str:
+    """Who says two things about who they are has said nothing."""
+    said = [str(value) for key, value in context.invocation_metadata() or () if key == "authorization"]
+    if len(said) > 1:
+        raise Unauthenticated("there is more than one authorization")
+    return said[0] if said else ""
 
 
 def _name_of(code: Any) -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics, start_http_server
 
 from chassis import clock
+from chassis.access.settings import AccessSettings
 
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Buckets for how long something took."""
@@ -35,10 +36,18 @@ def histogram(
     return Histogram(f"{context}_{name}", description, labels, buckets=buckets)
 
 
-def start_metrics_server(port: int, host: str = "127.0.0.1") -> None:
-    """Answer GET /metrics, on a thread of its own. Raises OSError when the port is taken."""
+def start_metrics_server(port: int, host: str, settings: AccessSettings) -> None:
+    """Answer GET /metrics, on a thread of its own; by TLS where there is a certificate. Raises OSError."""
     disable_created_metrics()  # type: ignore[no-untyped-call]  # a series beside each of ours that nobody reads
-    start_http_server(port, addr=host)
+    start_http_server(port, addr=host, **_tls_of(settings))
+
+
+def _tls_of(settings: AccessSettings) -> dict[str, Any]:
+    if settings.tls_cert_file is None:
+        return {}
+    demanded = settings.tls_client_ca_file
+    files = {"certfile": str(settings.tls_cert_file), "keyfile": str(settings.tls_key_file)}
+    return {**files, "client_cafile": str(demanded), "client_auth_required": True} if demanded else {**files}
 
 
 class OutboxMetrics:

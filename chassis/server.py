@@ -8,6 +8,7 @@ from grpc_channelz.v1.channelz import add_channelz_servicer
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection
 
+from chassis.access.door import Door
 from chassis.health import Health
 from chassis.interceptor import Context, Interceptor
 
@@ -21,6 +22,9 @@ _OPTIONS: Final = (
     ("grpc.enable_channelz", 1),
     ("grpc.max_receive_message_length", 32 * 1024 * 1024),
     ("grpc.max_send_message_length", 32 * 1024 * 1024),
+    # A token that is far too large is to be answered like any other bad one, not by breaking the call off.
+    ("grpc.max_metadata_size", 96 * 1024),
+    ("grpc.absolute_max_metadata_size", 96 * 1024),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
@@ -48,11 +52,21 @@ def _mark(context: Context, name: str, value: str) -> None:
 class Server:
     """A grpc.aio server with the interceptor around every method of ours."""
 
-    def __init__(self, context: str, address: str, health: Health, max_in_flight: int) -> None:
+    def __init__(
+        self,
+        context: str,
+        address: str,
+        health: Health,
+        max_in_flight: int,
+        door: Door | None = None,
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
+        """Without a door everybody may enter; without credentials in plain text."""
         self.address = address
         self.port = 0
         self._health = health
-        self._edge = Interceptor(context, max_in_flight)
+        self._credentials = credentials
+        self._edge = Interceptor(context, max_in_flight, door or Door())
         self._grpc = grpc.aio.server(interceptors=(self._edge,), options=_OPTIONS)
         self._services: list[str] = []
 
@@ -73,8 +87,13 @@ class Server:
         self._health.add_to(self._grpc, self._services)
         add_channelz_servicer(self._grpc)
         reflection.enable_server_reflection((*self._services, *_INFRASTRUCTURE), self._grpc)
-        self.port = self._grpc.add_insecure_port(self.address)
+        self.port = self._bound()
         await self._grpc.start()
+
+    def _bound(self) -> int:
+        if self._credentials is None:
+            return self._grpc.add_insecure_port(self.address)
+        return self._grpc.add_secure_port(self.address, self._credentials)
 
     async def stop(self, drain_seconds: float) -> None:
         """Accept nothing more, wait for calls under way, end what is left then."""

@@ -2,16 +2,17 @@
 
 import sys
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from chassis import failpoints
+from chassis.access.settings import AccessSettings
+from chassis.addresses import is_loopback
 from chassis.masking import without_credentials
 
 ROLES: Final = ("api", "worker", "relay", "jobs")
@@ -60,7 +61,7 @@ def http_url(url: str) -> str:
 
 def loopback_host(host: str) -> str:
     """An address that only this machine reaches; raises ValueError for any other."""
-    if host != "localhost" and not _is_loopback(host):
+    if not is_loopback(host):
         raise ValueError("must be a loopback address, as callers are not authenticated")
     return host
 
@@ -96,7 +97,7 @@ def bootstrap_servers(told: str, offset: int) -> str:
     return told or f"127.0.0.1:{59092 + offset}"
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(AccessSettings):
     """What every service can be told; each adds its own in a subclass. Read once, at start."""
 
     model_config = SettingsConfigDict(
@@ -116,8 +117,8 @@ class ServiceSettings(BaseSettings):
     roles: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(ROLES), description="what this process does: any of api,worker,relay,jobs"
     )
-    listen_host: Annotated[str, AfterValidator(loopback_host)] = Field(
-        default="127.0.0.1", description="address to listen on; a loopback address, as callers are not authenticated"
+    listen_host: str = Field(
+        default="127.0.0.1", description="address to listen on; while AUTH is off, a loopback address"
     )
     orders_address: Annotated[str, AfterValidator(_address)] = Field(
         default="", description="gRPC of orders; default 127.0.0.1:50051 + PORT_OFFSET"
@@ -161,6 +162,13 @@ class ServiceSettings(BaseSettings):
             raise ValueError(f"must be some of {','.join(ROLES)}")
         return roles
 
+    @field_validator("listen_host")
+    @classmethod
+    def _only_loopback_without_auth(cls, host: str, info: ValidationInfo) -> str:
+        if not is_loopback(host) and info.data.get("auth") != "on":
+            raise ValueError("must be a loopback address while AUTH is off")
+        return host
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _any_case(cls, value: object) -> object:
@@ -193,13 +201,6 @@ class ServiceSettings(BaseSettings):
     def database_url_of(self, context: str) -> str:
         """The context's own database URL, from the setting `<context>_database_url` of the subclass."""
         return str(getattr(self, f"{context}_database_url"))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def load_settings(cls: type[S]) -> S:

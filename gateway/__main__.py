@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     configure_logs("gateway", settings.log_level)
     try:
         listening = listen(settings.listen_host, settings.port)
-        start_metrics_server(settings.metrics_port_of("gateway"), settings.listen_host)
+        start_metrics_server(settings.metrics_port_of("gateway"), settings.listen_host, settings)
     except OSError as error:
         print(f"gateway cannot listen: {error}. Is another one running here?", file=sys.stderr)
         return 1

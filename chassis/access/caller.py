@@ -1,7 +1,8 @@
 """The caller of the RPC under way: a customer, an operator, a service, or anybody where callers are not asked."""
 
+import math
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -16,11 +17,15 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who was let in. `customer_id` is whose orders a customer sees; others have none."""
+    """Somebody who was let in. `customer_id` is whose orders a customer sees; others have none.
+
+    `expires_at` (Unix seconds) is when the token ends; a stream should not outlive it.
+    """
 
     role: Role
     subject: str
     customer_id: str = ""
+    expires_at: float = field(default=math.inf, compare=False)
 
     @property
     def actor(self) -> str:

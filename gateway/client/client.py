@@ -7,6 +7,7 @@ from typing import Final, Self, TypeVar
 
 import grpc
 
+from chassis import tls
 from gateway.client.service import Service
 from protos.inventory.v1.inventory_pb2_grpc import CatalogueServiceStub, InventoryServiceStub
 from protos.operations.v1.operations_pb2_grpc import OperationsServiceStub
@@ -42,15 +43,18 @@ def addresses(environment: Mapping[str, str]) -> dict[str, str]:
 class Client:
     """The services of an installation. To be closed, or used as a context manager."""
 
-    def __init__(self, addresses: Mapping[str, str], token: str = "") -> None:
+    def __init__(
+        self, addresses: Mapping[str, str], token: str = "", credentials: grpc.ChannelCredentials | None = None
+    ) -> None:
         self._addresses = addresses
         self._token = token
+        self._credentials = credentials
         self._channels: dict[str, grpc.Channel] = {}
 
     @classmethod
     def from_environment(cls) -> Self:
-        """The services that PORT_OFFSET, `<CONTEXT>_ADDRESS` and API_TOKEN name."""
-        return cls(addresses(os.environ), os.environ.get("API_TOKEN", ""))
+        """The services that PORT_OFFSET and `<CONTEXT>_ADDRESS` name, shown API_TOKEN, by TLS where TLS_CA_FILE is."""
+        return cls(addresses(os.environ), os.environ.get("API_TOKEN", ""), tls.credentials_in(os.environ))
 
     @property
     def orders(self) -> Service[OrderServiceStub]:
@@ -107,5 +111,5 @@ class Client:
     def _service(self, context: str, stub: Callable[[grpc.Channel], S]) -> Service[S]:
         address = self._addresses[context]
         if context not in self._channels:
-            self._channels[context] = grpc.insecure_channel(address, options=_OPTIONS)
+            self._channels[context] = tls.channel(address, self._credentials, _OPTIONS)
         return Service(stub(self._channels[context]), f"the {context} service at {address}", self._token)

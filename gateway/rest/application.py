@@ -5,7 +5,8 @@ from typing import Final
 
 import grpc
 
-from chassis import clock, tracing
+from chassis import clock, tls, tracing
+from chassis.access.door import Door
 from chassis.logs import get_logger
 from chassis.settings import GRPC_PORTS
 from gateway.rest.answers import Answer, Stream, of_problem, send_answer, send_stream
@@ -45,8 +46,9 @@ class Gateway:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        self._channels = Channels({context: self._settings.address_of(context) for context in GRPC_PORTS})
-        self._routes = build_routes(self._channels, self._settings)
+        addresses = {context: self._settings.address_of(context) for context in GRPC_PORTS}
+        self._channels = Channels(addresses, tls.credentials_of(self._settings))
+        self._routes = build_routes(self._channels, self._settings, Door.of(self._settings))
         # What is there now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()

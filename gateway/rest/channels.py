@@ -7,6 +7,7 @@ import grpc
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from chassis import tls
 from gateway.rest.problems import unexplained
 from gateway.rest.requests import Request
 
@@ -27,10 +28,8 @@ _OPTIONS = [
 class Channels:
     """Made inside of the running loop; closed with it."""
 
-    def __init__(self, addresses: Mapping[str, str]) -> None:
-        self._channels = {
-            name: grpc.aio.insecure_channel(address, options=_OPTIONS) for name, address in addresses.items()
-        }
+    def __init__(self, addresses: Mapping[str, str], credentials: grpc.ChannelCredentials | None = None) -> None:
+        self._channels = {name: tls.aio_channel(address, credentials, _OPTIONS) for name, address in addresses.items()}
 
     @property
     def contexts(self) -> tuple[str, ...]:

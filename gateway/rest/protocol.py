@@ -9,7 +9,7 @@ from chassis import tracing
 from gateway.rest.encoding import dump
 from gateway.rest.problems import CONTENT_TYPE, Problem
 
-HEAD_BYTES = 64 << 10
+HEAD_BYTES = 96 << 10
 """What request line and headers may come to."""
 
 

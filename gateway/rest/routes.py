@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 
+from chassis.access.door import Door
+from chassis.access.policy import policy_of
 from gateway.page import page
 from gateway.rest.answers import Answer, Stream, of_json, of_page
 from gateway.rest.batches import Bounds
@@ -16,6 +18,7 @@ from gateway.rest.downloads import Download
 from gateway.rest.encoding import Writers
 from gateway.rest.faces import Face, read_faces
 from gateway.rest.fan_out import FanOut
+from gateway.rest.guarded import Guarded
 from gateway.rest.health import Health
 from gateway.rest.openapi import OpenApi
 from gateway.rest.requests import Request
@@ -27,14 +30,16 @@ from gateway.settings import GatewaySettings
 Endpoint = Callable[[Request], Awaitable[Answer | Stream]]
 
 
-def build_routes(channels: Channels, settings: GatewaySettings) -> Router[Endpoint]:
-    """The router of all paths; raises UnsupportedFace for an annotation that cannot be served."""
+def build_routes(channels: Channels, settings: GatewaySettings, door: Door) -> Router[Endpoint]:
+    """The router of all paths, each method's behind its gate; raises UnsupportedFace for what cannot be served."""
     router: Router[Endpoint] = Router()
     descriptors = load_descriptors()
     faces = read_faces(descriptors)
     endpoints = Endpoints(channels, settings, faces)
     for face in faces:
         endpoint = endpoints.of(face)
+        if (gate := door.gate(policy_of(face.method))) is not None:
+            endpoint = Guarded(endpoint, gate)
         for path in dict.fromkeys(face.paths):
             router.add(face.verb, path, endpoint)
     for path, endpoint in _own(channels, OpenApi(faces, descriptors.comments)).items():

@@ -1,6 +1,7 @@
 """The HTTP server around the application."""
 
 import socket
+import ssl
 from typing import Final
 
 import uvicorn
@@ -21,6 +22,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def server_config(settings: GatewaySettings) -> uvicorn.Config:
     """How uvicorn serves: its own C parts, our logs, requests under way finished before it stops."""
+    demanded = settings.tls_client_ca_file
     return uvicorn.Config(
         Gateway(settings),
         backlog=_BACKLOG,
@@ -34,4 +36,8 @@ def server_config(settings: GatewaySettings) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(settings.drain_seconds) or None,
+        ssl_certfile=settings.tls_cert_file,
+        ssl_keyfile=settings.tls_key_file,
+        ssl_ca_certs=str(demanded) if demanded else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if demanded else ssl.CERT_NONE,
     )
