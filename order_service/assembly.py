@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from chassis import tls
 from chassis.consumer import Consumer
 from chassis.run import App
 from order_service.adapters.catalogue import InventoryCatalogue
@@ -33,7 +34,8 @@ def build(app: App) -> None:
     """Put the service together."""
     settings: OrderSettings = app.settings
     placing = Placing(settings.currency, settings.default_payment_method)
-    catalogue = InventoryCatalogue(settings.address_of("inventory"))
+    credentials = tls.credentials_of(settings)
+    catalogue = InventoryCatalogue(settings.address_of("inventory"), credentials, app.service_token)
     app.on_stop(catalogue.close)
     metrics, waiters = OrderMetrics(), Waiters(app.database, app.loop, settings.max_waiting)
     _serve(app, placing, catalogue, waiters, metrics)
@@ -55,7 +57,8 @@ def _serve(app: App, placing: Placing, catalogue: InventoryCatalogue, waiters: W
     reader = order_reader(app.database, CONTEXT)
     app.add_batcher(reader)
     desk = PlacingDesk(app.database, writer, catalogue, waiters, metrics, placing.currency)
-    app.add_servicer(add_OrderServiceServicer_to_server, OrderServicer(app.database, desk, writer, reader, metrics))
+    servicer = OrderServicer(app.database, desk, writer, reader, metrics, app.door)
+    app.add_servicer(add_OrderServiceServicer_to_server, servicer)
     app.add_servicer(add_StuckOrderServiceServicer_to_server, StuckOrderServicer(app.database, writer))
     app.add_servicer(add_ReportServiceServicer_to_server, ReportServicer(app.database, placing.currency))
 

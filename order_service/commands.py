@@ -86,12 +86,13 @@ class Placed(NamedTuple):
 
 
 class CancelOrder(NamedTuple):
-    """Asks for an order's end."""
+    """Asks for an order's end. `owner`, where it is given, is whose order it must be: no other one exists for them."""
 
     order_id: str
     reason: str
     actor: str = CUSTOMER
     traceparent: str = ""
+    owner: str = ""
 
 
 class Cancelled(NamedTuple):
@@ -276,7 +277,7 @@ def cancel_orders(connection: Connection, commands: Sequence[CancelOrder]) -> li
 
 def _cancel(order: Order | None, command: CancelOrder) -> bool | Refusal:
     """Whether the order has moved, or why it cannot: a refusal is for its own caller, the others go on."""
-    if order is None:
+    if order is None or command.owner not in ("", order.customer_id):
         return OrderNotFound(f"there is no order {command.order_id}")
     order.actor, order.traceparent = command.actor, command.traceparent
     before = order.version

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
@@ -16,19 +16,18 @@ from payment_service.ports import Notice
 from payment_service.queries import Shown
 from payment_service.repository import Loaded, Payments
 
-_OPERATOR: Final = "operator"
-
 T = TypeVar("T")
 
 
 class SettlePayment(NamedTuple):
-    """Asks to end a payment, or a refund of it, by what an operator has found out; `evidence` is kept in the audit."""
+    """Asks to end a payment, or a refund of it, by what `actor` has found out; `evidence` is kept in the audit."""
 
     payment_id: str
     settlement: Settlement
     evidence: str
     provider_reference: str = ""
     refund_id: str = ""
+    actor: str = "operator"
 
 
 class RefundNotFound(NotFound):
@@ -62,7 +61,7 @@ class PaymentDesk:
                 "refund_id": command.refund_id,
             }
             audit.note(
-                connection, actor=_OPERATOR, action="settle_payment", subject=command.payment_id, details=details
+                connection, actor=command.actor, action="settle_payment", subject=command.payment_id, details=details
             )
 
         await self._change(command.payment_id, change)

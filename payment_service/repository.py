@@ -27,12 +27,14 @@ SELECT {COLUMNS} FROM payments WHERE order_id = ANY(CAST(:order_ids AS uuid[])) 
 """
 _INSERT: Final = """
 INSERT INTO payments (order_id, id, status, amount_minor, currency, payment_method, reserved_until, attempts,
-                      created_at, updated_at, version)
-SELECT order_id, id, status, amount_minor, currency, payment_method, reserved_until, attempts, created_at, created_at, 1
+                      owner_mark, created_at, updated_at, version)
+SELECT order_id, id, status, amount_minor, currency, payment_method, reserved_until, attempts, owner_mark,
+       created_at, created_at, 1
 FROM unnest(CAST(:order_ids AS uuid[]), CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:amounts AS bigint[]),
             CAST(:currencies AS text[]), CAST(:methods AS text[]), CAST(:reserved_untils AS timestamptz[]),
-            CAST(:attempts AS jsonb[]), CAST(:created_ats AS timestamptz[]))
-    AS new (order_id, id, status, amount_minor, currency, payment_method, reserved_until, attempts, created_at)
+            CAST(:attempts AS jsonb[]), CAST(:owner_marks AS bytea[]), CAST(:created_ats AS timestamptz[]))
+    AS new (order_id, id, status, amount_minor, currency, payment_method, reserved_until, attempts, owner_mark,
+            created_at)
 ORDER BY order_id ON CONFLICT DO NOTHING
 """
 _UPDATE: Final = """
@@ -185,6 +187,7 @@ def _insert(connection: Connection, payments: Sequence[Payment]) -> None:
         methods=[payment.payment_method for payment in payments],
         reserved_untils=[payment.reserved_until for payment in payments],
         attempts=[attempts_json(payment) for payment in payments],
+        owner_marks=[payment.owner_mark for payment in payments],
         created_ats=[payment.created_at for payment in payments],
     )
 

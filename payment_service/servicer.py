@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from chassis.access.caller import current
+from chassis.access.ownership import owner_mark
 from chassis.database import Database
 from chassis.errors import NotFound, ValidationFailed
 from chassis.metrics import counter
@@ -10,6 +12,7 @@ from chassis.server import mark_accepted
 from chassis.webhooks import BadSignature
 from payment_service import queries, wire
 from payment_service.commands import PaymentDesk, SettlePayment
+from payment_service.domain import Payment
 from payment_service.ports import ProviderCallbacks
 from payment_service.tables import CONTEXT
 from protos.payments.v1 import payments_pb2 as pb
@@ -35,12 +38,15 @@ class PaymentServicer(PaymentServiceServicer):
     async def GetPayment(self, request: pb.GetPaymentRequest, context: Any) -> pb.Payment:
         """One payment."""
         shown = await self._database.aread(lambda connection: queries.get_payment(connection, request.payment_id))
+        if not _may_see(shown.payment):
+            raise queries.PaymentNotFound(f"there is no payment {request.payment_id}")
         return wire.payment_to_proto(*shown)
 
     async def ListPayments(self, request: pb.ListPaymentsRequest, context: Any) -> pb.ListPaymentsResponse:
-        """An order's payments; none yet, and an order nobody has heard of here: an empty list."""
+        """An order's payments; none yet, an order nobody has heard of here, another's order: an empty list."""
         found = await self._database.aread(lambda connection: queries.list_payments(connection, request.order_id))
-        return pb.ListPaymentsResponse(payments=[wire.payment_to_proto(*shown) for shown in found])
+        seen = (shown for shown in found if _may_see(shown.payment))
+        return pb.ListPaymentsResponse(payments=[wire.payment_to_proto(*shown) for shown in seen])
 
     async def SettlePayment(self, request: pb.SettlePaymentRequest, context: Any) -> pb.Payment:
         """The payment as an operator has ended it."""
@@ -50,6 +56,7 @@ class PaymentServicer(PaymentServiceServicer):
             request.evidence,
             request.provider_reference,
             request.refund_id,
+            current.get().actor,
         )
         return wire.payment_to_proto(*await self._desk.settle(command))
 
@@ -77,3 +84,9 @@ class PaymentServicer(PaymentServiceServicer):
             raise ProviderNotFound("there is no such provider")
         notice = callbacks.open(request.timestamp, request.signature, request.message.data)
         return "ignored" if notice is None else await self._desk.notice(notice)
+
+
+def _may_see(payment: Payment) -> bool:
+    """Rule (P13): known here by the order's own fact, so that no question from outside can make it another's."""
+    caller = current.get()
+    return not caller.is_customer or payment.owner_mark == owner_mark(payment.order_id, caller.customer_id)

@@ -12,7 +12,7 @@ CONTEXT: Final = "payments"
 COLUMNS: Final = """
     order_id, id, status, amount_minor, currency, payment_method, reserved_until, created_at, captured_minor,
     refunded_minor, provider_reference, decline_code, decline_reason, attempts, unknown_steps, next_try_at,
-    is_start_told, is_void_requested, is_voiding, needs_operator, version, updated_at
+    is_start_told, is_void_requested, is_voiding, needs_operator, owner_mark, version, updated_at
 """
 
 
@@ -39,6 +39,7 @@ def payment_of(row: Row) -> Payment:
         is_void_requested=row.is_void_requested,
         is_voiding=row.is_voiding,
         needs_operator=row.needs_operator,
+        owner_mark=row.owner_mark,
         version=row.version,
     )
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from chassis.access.ownership import owner_mark
 from chassis.calls import Call, NewCall
 from chassis.money import format_amount
 from payment_service import domain
@@ -33,6 +34,7 @@ def requested_payment(message: events.PaymentRequested, payment_id: str, at: dat
         message.payment_method,
         message.reserved_until.ToDatetime(UTC) if has_end else at,
         at,
+        owner_mark(message.order_id, message.customer_id) if message.customer_id else None,
     )
 
 

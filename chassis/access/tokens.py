@@ -127,11 +127,11 @@ def _header_of(token: str) -> tuple[str, str]:
     except _NONSENSE as error:
         _refuse(error)
     algorithm, key_id = header.get("alg"), header.get("kid")
-    if algorithm not in _ALGORITHMS:
+    if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
         raise Unauthenticated(f"a token is signed with one of {', '.join(sorted(_ALGORITHMS))}")
     if not isinstance(key_id, str) or not key_id:
         raise Unauthenticated("the token does not name the key that it is signed with")
-    return str(algorithm), key_id
+    return algorithm, key_id
 
 
 def _refuse(error: Exception) -> NoReturn:

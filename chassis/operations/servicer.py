@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection
 
 from chassis import audit, tracing
+from chassis.access.caller import current
 from chassis.consumer import Folding
 from chassis.database import Database, Row
 from chassis.errors import ValidationFailed
@@ -19,8 +20,6 @@ from chassis.operations import letters
 from chassis.operations.letters import LetterFilter
 from protos.operations.v1 import operations_pb2 as pb
 from protos.operations.v1 import operations_pb2_grpc
-
-_ACTOR: Final = "operator"
 
 
 class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
@@ -91,7 +90,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         )
 
     def _discard_of(self, connection: Connection, parked: Row, wanted: LetterFilter, reason: str) -> int:
-        gone = letters.discard(connection, parked, wanted, _ACTOR, reason)
+        gone = letters.discard(connection, parked, wanted, current.get().actor, reason)
         failpoint(f"{self._context}.discard.before_commit")
         return gone
 
@@ -107,7 +106,8 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
 
     def _begin(self, connection: Connection, wanted: LetterFilter) -> Sequence[Row]:
         details = asdict(wanted)
-        audit.note(connection, actor=_ACTOR, action="replay_dead_letters", subject=self._context, details=details)
+        actor = current.get().actor  # known here too: `to_thread` takes the caller's context along
+        audit.note(connection, actor=actor, action="replay_dead_letters", subject=self._context, details=details)
         return letters.keys(connection, wanted)
 
     def _shown(self, rows: Sequence[Row]) -> list[pb.DeadLetter]:

@@ -5,7 +5,8 @@ from typing import Final
 
 import grpc
 
-from chassis import tracing
+from chassis import tls, tracing
+from chassis.access.service_token import ServiceToken
 from chassis.errors import Unavailable
 from chassis.logs import get_logger
 from chassis.money import parse_amount
@@ -28,8 +29,15 @@ log = get_logger(__name__)
 class InventoryCatalogue:
     """Asks inventory, with little patience: somebody waits for the answer."""
 
-    def __init__(self, address: str) -> None:
-        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+    def __init__(
+        self,
+        address: str,
+        credentials: grpc.ChannelCredentials | None = None,
+        token: ServiceToken | None = None,
+    ) -> None:
+        """`token` is what inventory is shown, where it asks who calls."""
+        self._token = token
+        self._channel = tls.aio_channel(address, credentials, _OPTIONS)
         self._stub = CatalogueServiceStub(self._channel)
 
     async def close(self) -> None:
@@ -45,9 +53,11 @@ class InventoryCatalogue:
 
     async def _ask(self, skus: Sequence[str]) -> list[Product]:
         request = pb.BatchGetProductsRequest(skus=skus)
-        trace = (("traceparent", tracing.current.get() or tracing.new_traceparent()),)
+        metadata = [("traceparent", tracing.current.get() or tracing.new_traceparent())]
+        if self._token is not None:
+            metadata.append(("authorization", await self._token.header()))
         try:
-            response = await self._stub.BatchGetProducts(request, timeout=_PATIENCE_SECONDS, metadata=trace)
+            response = await self._stub.BatchGetProducts(request, timeout=_PATIENCE_SECONDS, metadata=tuple(metadata))
         except grpc.aio.AioRpcError as error:
             log.warning("inventory does not answer", code=error.code().name, skus=len(skus))
             raise Unavailable("the catalogue cannot be asked at the moment") from error

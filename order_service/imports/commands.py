@@ -9,11 +9,12 @@ from typing import Final
 from sqlalchemy import Connection
 
 from chassis import audit, clock, ids, tracing
+from chassis.access.caller import current
 from chassis.database import Database
 from chassis.errors import Refusal, Unavailable
 from chassis.failpoints import failpoint
 from chassis.logs import get_logger
-from order_service.commands import IMPORT, PlaceOrder, Placing
+from order_service.commands import IMPORT, OPERATOR, PlaceOrder, Placing
 from order_service.domain import Line, Wanted
 from order_service.imports import repository
 from order_service.imports.domain import (
@@ -35,7 +36,6 @@ from order_service.imports.domain import (
 from order_service.imports.ports import FileReader, Products
 from order_service.imports.repository import FoundImport
 
-_ACTOR: Final = "operator"
 _GIVEN_UP: Final = "The import was cancelled or given up before its file was whole; nothing was placed."
 
 log = get_logger(__name__)
@@ -95,7 +95,8 @@ def _finish_staging(connection: Connection, import_id: str) -> None:
         raise UploadBrokeOff(_GIVEN_UP)
     if found.status is ImportStatus.STAGING:
         repository.move(connection, import_id, ImportStatus.CHECKING)
-        _note(connection, "import_orders", found)
+        # Whose upload it is is known in its thread, as its trace is.
+        _note(connection, "import_orders", found, current.get().actor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +252,7 @@ def _settle(connection: Connection, import_id: str) -> bool:
     return True
 
 
-def cancel_import(connection: Connection, import_id: str) -> None:
+def cancel_import(connection: Connection, import_id: str, actor: str = OPERATOR) -> None:
     """Place no more of it; what was placed stays. Raises ImportNotCancellable once all of it is placed."""
     found = repository.find(connection, import_id, lock=True)
     match found.status:
@@ -263,10 +264,10 @@ def cancel_import(connection: Connection, import_id: str) -> None:
             repository.move(connection, import_id, ImportStatus.CANCELLED)
         case status:
             raise ImportNotCancellable(f"import {import_id} is {status}: there is nothing left to cancel")
-    _note(connection, "cancel_import", found)
+    _note(connection, "cancel_import", found, actor)
 
 
-def resume_import(connection: Connection, import_id: str) -> None:
+def resume_import(connection: Connection, import_id: str, actor: str = OPERATOR) -> None:
     """Go on where it stopped; nothing to do for one that is under way or done."""
     found = repository.find(connection, import_id, lock=True)
     match found.status:
@@ -274,14 +275,14 @@ def resume_import(connection: Connection, import_id: str) -> None:
             raise ImportNotResumable(f"import {import_id} was cancelled too long ago; import the file again")
         case ImportStatus.CANCELLED:
             repository.move(connection, import_id, ImportStatus.CHECKING)
-            _note(connection, "resume_import", found)
+            _note(connection, "resume_import", found, actor)
         case ImportStatus.REFUSED | ImportStatus.STAGING:
             raise ImportNotResumable(f"import {import_id} is {found.status}: its file is not whole; import it again")
 
 
-def _note(connection: Connection, action: str, found: FoundImport) -> None:
+def _note(connection: Connection, action: str, found: FoundImport, actor: str) -> None:
     details = {"source": found.source, "dry_run": found.dry_run}
-    audit.note(connection, actor=_ACTOR, action=action, subject=found.id, details=details)
+    audit.note(connection, actor=actor, action=action, subject=found.id, details=details)
 
 
 def tidy(database: Database) -> None:

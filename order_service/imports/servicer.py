@@ -10,6 +10,7 @@ from typing import Final
 from google.api import httpbody_pb2
 
 from chassis import clock
+from chassis.access.caller import current
 from chassis.database import Database
 from chassis.errors import Overloaded, ValidationFailed
 from chassis.interceptor import Context
@@ -88,12 +89,14 @@ class ImportServicer(grpc_pb.ImportServiceServicer):
         return pb.ListImportDemandResponse(demand=demand, page_size=size, next_page_token=token)
 
     async def ResumeImport(self, request: pb.ResumeImportRequest, context: Context) -> pb.Import:
-        await self._database.awrite(lambda c: commands.resume_import(c, request.import_id))
+        actor = current.get().actor
+        await self._database.awrite(lambda c: commands.resume_import(c, request.import_id, actor))
         self._wake()
         return await self._shown(request.import_id)
 
     async def CancelImport(self, request: pb.CancelImportRequest, context: Context) -> pb.Import:
-        await self._database.awrite(lambda c: commands.cancel_import(c, request.import_id))
+        actor = current.get().actor
+        await self._database.awrite(lambda c: commands.cancel_import(c, request.import_id, actor))
         return await self._shown(request.import_id)
 
     async def _shown(self, import_id: str) -> pb.Import:

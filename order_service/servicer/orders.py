@@ -7,9 +7,12 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis import ids, tracing
+from chassis.access.caller import Caller, current
+from chassis.access.door import Door
+from chassis.access.policy import policy_named
 from chassis.batcher import Batcher, Writer
 from chassis.database import Database
-from chassis.errors import Refusal, ValidationFailed
+from chassis.errors import PermissionDenied, Refusal, ValidationFailed
 from chassis.interceptor import Context
 from chassis.server import mark_accepted, mark_replayed
 from order_service import queries, wire
@@ -23,6 +26,7 @@ from protos.orders.v1 import orders_pb2 as pb
 from protos.orders.v1.orders_pb2_grpc import OrderServiceServicer
 
 PAGE_SIZE: Final = 15
+_BATCH: Final = "/orders.v1.OrderService/BatchCreateOrders"
 
 
 class OrderServicer(OrderServiceServicer):
@@ -35,21 +39,26 @@ class OrderServicer(OrderServiceServicer):
         writer: Writer,
         reader: "Batcher[str, Shown]",
         metrics: OrderMetrics,
+        door: Door,
     ) -> None:
         self._database = database
         self._metrics = metrics
         self._desk = desk
         self._writer = writer
         self._reader = reader
+        self._door = door
+        self._may_place = policy_named(_BATCH)
 
     async def BatchCreateOrders(
         self, request: pb.BatchCreateOrdersRequest, context: Context
     ) -> AsyncIterator[pb.BatchCreateOrdersResponse]:
         """Each entry on its own account: first stored, then, where it waits, decided.
 
-        Rule (protocols: placing): not atomic. Each entry has its caller's trace, patience and key, and its own result.
+        Rule (protocols: placing): not atomic. Each entry has its caller's token, trace, patience and key, and its own
+        result.
         """
-        entries, refused = self._accept(request.entries)
+        callers = await self._door.callers_of([entry.authorization for entry in request.entries], self._may_place)
+        entries, refused = self._accept(request.entries, callers)
         if refused:
             yield pb.BatchCreateOrdersResponse(results=refused)
         if entries:
@@ -58,16 +67,18 @@ class OrderServicer(OrderServiceServicer):
                     yield pb.BatchCreateOrdersResponse(results=[result_to_proto(answer) for answer in answers])
 
     def _accept(
-        self, sent: Sequence[pb.BatchCreateOrdersEntry]
+        self, sent: Sequence[pb.BatchCreateOrdersEntry], callers: Sequence[Caller | Refusal]
     ) -> tuple[list[Entry], list[pb.BatchCreateOrdersResult]]:
         accepted: list[Entry] = []
         refused: list[pb.BatchCreateOrdersResult] = []
         waiting = 0
-        for index, entry in enumerate(sent):
+        for index, (entry, caller) in enumerate(zip(sent, callers, strict=True)):
             trace = entry.traceparent if tracing.is_traceparent(entry.traceparent) else tracing.new_traceparent()
             patience = entry.deadline_ms / 1000 if entry.deadline_ms > 0 else None
             try:
-                accepted.append(self._desk.accept(index, entry.request, trace, patience, waiting))
+                if isinstance(caller, Refusal):
+                    raise caller
+                accepted.append(self._desk.accept(index, entry.request, caller, trace, patience, waiting))
                 waiting += accepted[-1].wait_until > 0
             except Refusal as refusal:  # an answer to this entry alone
                 refused.append(refusal_to_proto(index, refusal))
@@ -75,7 +86,7 @@ class OrderServicer(OrderServiceServicer):
 
     async def CreateOrder(self, request: pb.CreateOrderRequest, context: Context) -> pb.Order:
         """One order; the answer waits for the decision about its stock as long as the request says."""
-        entry = self._desk.accept(0, request, tracing.current.get(), context.time_remaining())
+        entry = self._desk.accept(0, request, current.get(), tracing.current.get(), context.time_remaining())
         answer = Answer(entry, is_final=False)
         async for answers in self._desk.place([entry]):
             answer = answers[-1] if answers else answer
@@ -89,13 +100,13 @@ class OrderServicer(OrderServiceServicer):
 
     async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.Order:
         """One order."""
-        return wire.order_to_proto(await self._reader.submit(request.order_id.lower()))
+        return wire.order_to_proto(await self._seen(request.order_id.lower()))
 
     async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
         """A page of orders, newest first."""
         size = request.page_size if request.HasField("page_size") else PAGE_SIZE
         filters = Filters(
-            customer_id=wire.normal(request.customer_id),
+            customer_id=_whose(wire.normal(request.customer_id)),
             status=wire.status_name(request.status),
             placed_after=_instant(request, "placed_after"),
             placed_before=_instant(request, "placed_before"),
@@ -108,7 +119,14 @@ class OrderServicer(OrderServiceServicer):
 
     async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.Order:
         """Asks for an order's end; accepted, not done, while something must still be undone."""
-        command = CancelOrder(request.order_id.lower(), wire.normal(request.reason), traceparent=tracing.current.get())
+        caller = current.get()
+        command = CancelOrder(
+            request.order_id.lower(),
+            wire.normal(request.reason),
+            caller.actor,
+            tracing.current.get(),
+            caller.customer_id,
+        )
         shown, has_moved = await self._writer.submit(command)
         self._metrics.cancelling(has_moved)
         if shown.standing.status == Status.CANCELLING:
@@ -118,7 +136,8 @@ class OrderServicer(OrderServiceServicer):
     async def RefundOrder(self, request: pb.RefundOrderRequest, context: Context) -> pb.Refund:
         """Asks for money to be given back; equal keys name one refund."""
         wanted = wire.wanted_refund(request, self._desk.currency)
-        command = RefundOrder(ids.new_id(), request.order_id.lower(), wanted, traceparent=tracing.current.get())
+        actor, trace = current.get().actor, tracing.current.get()
+        command = RefundOrder(ids.new_id(), request.order_id.lower(), wanted, actor, trace)
         stands = await self._writer.submit(command)
         if stands.is_replayed:
             mark_replayed(context)
@@ -129,8 +148,27 @@ class OrderServicer(OrderServiceServicer):
     ) -> pb.ListOrderTimelineResponse:
         """Every step of an order, oldest first."""
         order_id = request.order_id.lower()
+        if current.get().is_customer:
+            await self._seen(order_id)
         rows = await self._database.aread(lambda connection: queries.timeline_of(connection, order_id))
         return pb.ListOrderTimelineResponse(steps=[wire.step_to_proto(row) for row in rows])
+
+    async def _seen(self, order_id: str) -> Shown:
+        """Rule (P13): another customer's order does not exist, in the same words as one that was never placed."""
+        shown = await self._reader.submit(order_id)
+        if not current.get().may_see(shown.terms.customer_id):
+            raise OrderNotFound(f"there is no order {order_id}")
+        return shown
+
+
+def _whose(customer_id: str) -> str:
+    """Whose orders a caller is shown: a customer their own, whatever they ask for."""
+    caller = current.get()
+    if not caller.is_customer:
+        return customer_id
+    if customer_id not in ("", caller.customer_id):
+        raise PermissionDenied("a customer lists only their own orders")
+    return caller.customer_id
 
 
 def order_reader(database: Database, context: str) -> "Batcher[str, Shown]":

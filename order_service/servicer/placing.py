@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chassis import clock, ids
+from chassis.access.caller import Caller
 from chassis.batcher import Writer
 from chassis.database import Database
-from chassis.errors import Refusal, Unavailable
+from chassis.errors import PermissionDenied, Refusal, Unavailable
 from chassis.failpoints import failpoint
 from chassis.logs import get_logger
 from chassis.status import status_of
@@ -72,18 +73,26 @@ class PlacingDesk:
         self.currency = currency
 
     def accept(
-        self, index: int, request: pb.CreateOrderRequest, traceparent: str, patience: float | None, beside: int = 0
+        self,
+        index: int,
+        request: pb.CreateOrderRequest,
+        caller: Caller,
+        traceparent: str,
+        patience: float | None,
+        beside: int = 0,
     ) -> Entry:
-        """Check a request by itself. Raises ValidationFailed, and Overloaded when too many would wait.
+        """Check a request by itself. Raises ValidationFailed, PermissionDenied, or Overloaded (too many would wait).
 
         `patience` are the seconds that its caller has; `beside` counts the entries of its batch that will wait as well.
         """
         asked = wire.decode(request, self.currency)
+        if not caller.may_see(asked.customer_id):
+            raise PermissionDenied("a customer places orders only for themselves")
         seconds = asked.wait_seconds if patience is None else min(asked.wait_seconds, patience - _MARGIN_SECONDS)
         if seconds <= 0:
-            return Entry(index, _command(asked, traceparent), wait_until=0.0)
+            return Entry(index, _command(asked, caller.actor, traceparent), wait_until=0.0)
         self._waiters.admit(beside + 1)
-        return Entry(index, _command(asked, traceparent), clock.monotonic() + seconds)
+        return Entry(index, _command(asked, caller.actor, traceparent), clock.monotonic() + seconds)
 
     async def place(self, entries: Sequence[Entry]) -> AsyncIterator[list[Answer]]:
         """Store the entries, then wait for those that want to; each comes back once as final, in whatever order."""
@@ -209,7 +218,7 @@ def refusal_to_proto(index: int, error: Exception) -> pb.BatchCreateOrdersResult
     return pb.BatchCreateOrdersResult(index=index, error=status_of(error, CONTEXT), final=True)
 
 
-def _command(asked: Asked, traceparent: str) -> PlaceOrder:
+def _command(asked: Asked, actor: str, traceparent: str) -> PlaceOrder:
     return PlaceOrder(
         id=ids.new_id(),
         customer_id=asked.customer_id,
@@ -223,4 +232,5 @@ def _command(asked: Asked, traceparent: str) -> PlaceOrder:
         external_ref=asked.external_ref,
         metadata=asked.metadata,
         traceparent=traceparent,
+        actor=actor,
     )

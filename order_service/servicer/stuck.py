@@ -3,6 +3,7 @@
 from typing import Final
 
 from chassis import tracing
+from chassis.access.caller import current
 from chassis.batcher import Writer
 from chassis.database import Database
 from chassis.interceptor import Context
@@ -33,5 +34,5 @@ class StuckOrderServicer(StuckOrderServiceServicer):
 
     async def ResumeOrder(self, request: pb.ResumeOrderRequest, context: Context) -> orders_pb2.Order:
         """Asks again at once."""
-        command = ResumeOrder(request.order_id.lower(), traceparent=tracing.current.get())
+        command = ResumeOrder(request.order_id.lower(), current.get().actor, tracing.current.get())
         return wire.order_to_proto(await self._writer.submit(command))

@@ -48,6 +48,8 @@ class Standing:
     is_void_requested: bool = False
     is_voiding: bool = False
     needs_operator: bool = False
+    owner_mark: bytes | None = None
+    """By which its customer is known; None where it was never told."""
     version: int = 0
     is_changed: bool = False
     facts: list[Fact] = field(default_factory=list)
@@ -62,11 +64,13 @@ class Standing:
         payment_method: str,
         reserved_until: datetime,
         at: datetime,
+        owner_mark: bytes | None = None,
     ) -> Self:
         """A payment whose charge is sent by who commits it: on the common path one transaction less."""
         payment = cls(
-            order_id, payment_id, Status.SENDING, *amount, payment_method, reserved_until, at, is_changed=True
-        )
+            order_id, payment_id, Status.SENDING, *amount, payment_method, reserved_until, at,
+            owner_mark=owner_mark, is_changed=True,
+        )  # fmt: skip
         payment.attempts.append(Attempt(Question.CHARGE, at))
         payment.wanted_calls.append(Question.CHARGE)
         return payment

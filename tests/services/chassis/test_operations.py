@@ -204,7 +204,7 @@ def test_a_discard_gives_up_what_is_meant_and_says_who_why_and_what(
     assert (answer.matched, answer.discarded) == (1, 1)
     assert _parked_keys(database) == {good}
     [entry] = _audit(servicer, subject=bad)
-    assert (entry.actor, entry.action, entry.service) == ("operator", "discard_dead_letters", "payments")
+    assert (entry.actor, entry.action, entry.service) == ("client", "discard_dead_letters", "payments")
     details = orjson.loads(entry.details)
     assert (details["reason"], details["letters"]) == ("Charged twice by a test.", 1)
     assert [discarded["id"] for discarded in details["discarded"]] == [letter.id]

@@ -12,6 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from chassis import ids
+from chassis.access.door import Door
 from chassis.batcher import Writer
 from chassis.errors import Unavailable
 from chassis.health import Health
@@ -117,9 +118,8 @@ async def _counter(shop: Shop, look_seconds: float, most: int) -> AsyncIterator[
     desk = PlacingDesk(shop.database, writer, counter.shelf, waiters, metrics, "GBP")
     health = Health("orders", {}, ())
     server = Server("orders", "127.0.0.1:0", health, 100)
-    server.add(
-        orders_pb2_grpc.add_OrderServiceServicer_to_server, OrderServicer(shop.database, desk, writer, reader, metrics)
-    )
+    servicer = OrderServicer(shop.database, desk, writer, reader, metrics, Door())
+    server.add(orders_pb2_grpc.add_OrderServiceServicer_to_server, servicer)
     server.add(reports_pb2_grpc.add_ReportServiceServicer_to_server, ReportServicer(shop.database, "GBP"))
     await server.start()
     await health.started()

@@ -216,7 +216,7 @@ def test_the_timeline_tells_every_step_with_its_trace(shop: Shop) -> None:
         await counter.aside(shop.hear, reserved(order_id))
         answer = await counter.orders.ListOrderTimeline(pb.ListOrderTimelineRequest(order_id=order_id))
         first, second = answer.steps
-        assert (first.HasField("from"), first.to, first.actor) == (False, pb.ORDER_STATUS_PENDING, "customer")
+        assert (first.HasField("from"), first.to, first.actor) == (False, pb.ORDER_STATUS_PENDING, "client")
         assert (getattr(second, "from"), second.to) == (pb.ORDER_STATUS_PENDING, pb.ORDER_STATUS_RESERVED)
         assert len(first.trace_id) == len(second.trace_id) == 32
         status = await refusal_of(counter.orders.ListOrderTimeline(pb.ListOrderTimelineRequest(order_id=ids.new_id())))
