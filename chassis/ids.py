@@ -23,6 +23,12 @@ def unix_ms_of(id_: str) -> int:
     return int(id_[:8] + id_[9:13], 16)
 
 
+def first_id_at(moment: datetime) -> str:
+    """What no UUIDv7 made at this moment or later sorts before."""
+    digits = f"{int(moment.timestamp() * 1000):012x}"
+    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"
+
+
 def day_of(id_: str) -> date:
     """The UTC day on which a UUIDv7 was made; ValueError or OverflowError for ids that name no day."""
     return datetime.fromtimestamp(unix_ms_of(id_) / 1000, UTC).date()

@@ -8,13 +8,17 @@ from typing import Final
 import redis
 import redis.asyncio
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, WatchError
 
 from chassis import clock
 from chassis.logs import get_logger
 
 AsyncRedis = redis.asyncio.Redis
 SyncRedis = redis.Redis
+RedisAway = RedisError
+"""What both clients raise when Redis does not answer, or not as it should."""
+RedisRaced = WatchError
+"""What a transaction raises, a kind of RedisAway, when somebody else changed what it watches."""
 
 _PATIENCE_SECONDS: Final = 0.5
 _REST_SECONDS: Final = 2.0

@@ -21,12 +21,11 @@ from order_service.feed import Announcer, Waiters
 from order_service.imports.assembly import build_imports
 from order_service.jobs import Census, Patrol
 from order_service.metrics import OrderMetrics
-from order_service.reports.servicer import ReportServicer
+from order_service.reports.assembly import build_reports
 from order_service.servicer import OrderServicer, PlacingDesk, StuckOrderServicer, order_reader
 from order_service.settings import OrderSettings
 from order_service.tables import CONTEXT
 from protos.orders.v1.orders_pb2_grpc import add_OrderServiceServicer_to_server
-from protos.orders.v1.reports_pb2_grpc import add_ReportServiceServicer_to_server
 from protos.orders.v1.stuck_pb2_grpc import add_StuckOrderServiceServicer_to_server
 
 
@@ -43,6 +42,7 @@ def build(app: App) -> None:
     app.add_job(Patrol(app.database, app.add_relay().wake).job)
     app.add_job(Census(app.database).job)
     build_imports(app, settings, placing, catalogue, metrics.imported)
+    build_reports(app, settings)
 
 
 def _serve(app: App, placing: Placing, catalogue: InventoryCatalogue, waiters: Waiters, metrics: OrderMetrics) -> None:
@@ -60,7 +60,6 @@ def _serve(app: App, placing: Placing, catalogue: InventoryCatalogue, waiters: W
     servicer = OrderServicer(app.database, desk, writer, reader, metrics, app.door)
     app.add_servicer(add_OrderServiceServicer_to_server, servicer)
     app.add_servicer(add_StuckOrderServiceServicer_to_server, StuckOrderServicer(app.database, writer))
-    app.add_servicer(add_ReportServiceServicer_to_server, ReportServicer(app.database, placing.currency))
 
 
 def _listen(app: App, waiters: Waiters, metrics: OrderMetrics) -> None:

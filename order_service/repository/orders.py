@@ -13,7 +13,7 @@ from chassis.database import change_all, rows_of, run_sql
 from chassis.failpoints import failpoint
 from chassis.outbox import tell
 from order_service import wire
-from order_service.domain import Order, Refunds, Step
+from order_service.domain import Order, Refunds, Status, Step
 from order_service.repository.refunds import load_refunds, save_refunds
 from order_service.repository.unfinished import note_moved
 from order_service.tables import CONTEXT, ORDER_COLUMNS, order_of
@@ -54,7 +54,10 @@ SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[]), CAST(:f
                      CAST(:to_statuses AS text[]), CAST(:reasons AS text[]), CAST(:actors AS text[]),
                      CAST(:ats AS timestamptz[]), CAST(:trace_ids AS uuid[]))
 """
-_FINISH: Final = "DELETE FROM unfinished WHERE order_id = ANY(CAST(:ids AS uuid[]))"
+_FINISH: Final = """
+WITH ended AS (DELETE FROM unfinished WHERE order_id = ANY(CAST(:ids AS uuid[])))
+INSERT INTO report_marks (order_id) SELECT unnest(CAST(:completed AS uuid[]))
+"""
 
 
 @dataclass(slots=True)
@@ -182,6 +185,12 @@ def _write_timeline(connection: Connection, orders: Iterable[Order]) -> None:
 
 
 def _finish(connection: Connection, orders: Iterable[Order]) -> None:
-    ended = [order.id for order in orders if order.has_ended and any(step.is_move for step in order.steps)]
+    """They are unfinished no more.
+
+    Rule (protocols: reporting): what is completed is marked in the same transaction, and inserted only: a row that two
+    batches had to share would make one wait for the other. A mark names the order, and thereby customer, SKUs and day.
+    """
+    ended = [order for order in orders if order.has_ended and any(step.is_move for step in order.steps)]
     if ended:
-        run_sql(connection, _FINISH, ids=ended)
+        completed = [order.id for order in ended if order.status is Status.COMPLETED]
+        run_sql(connection, _FINISH, ids=[order.id for order in ended], completed=completed)

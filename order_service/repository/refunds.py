@@ -33,10 +33,14 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:failure_messa
     AS new (id, status, failure_message, attention, next_try_at, updated_at)
 WHERE refunds.id = new.id
 """
+# Rule (protocols: reporting): what was given back is marked to be counted, in the same transaction.
 _ADD_UP: Final = """
-UPDATE orders SET refunded_minor = new.refunded_minor
-FROM unnest(CAST(:order_ids AS uuid[]), CAST(:refunded AS bigint[])) AS new (id, refunded_minor)
-WHERE orders.id = new.id AND orders.refunded_minor <> new.refunded_minor
+WITH changed AS (
+    UPDATE orders SET refunded_minor = new.refunded_minor
+    FROM unnest(CAST(:order_ids AS uuid[]), CAST(:refunded AS bigint[])) AS new (id, refunded_minor)
+    WHERE orders.id = new.id AND orders.refunded_minor <> new.refunded_minor RETURNING orders.id
+)
+INSERT INTO report_marks (order_id, is_refund) SELECT id, true FROM changed
 """
 
 

@@ -21,10 +21,12 @@ from order_service.commands import CancelOrder, PlaceOrder, cancel_orders
 from order_service.domain import Product
 from order_service.feed import LOOK_SECONDS, Waiters
 from order_service.metrics import OrderMetrics
+from order_service.reports.ports import BoardReader, Cache
 from order_service.reports.servicer import ReportServicer
 from order_service.servicer import OrderServicer, PlacingDesk, order_reader
 from protos.orders.v1 import orders_pb2 as pb
 from protos.orders.v1 import orders_pb2_grpc, reports_pb2_grpc
+from tests.services.order_service.reporting import NoBoards, NoCache
 from tests.services.order_service.shop import Shop
 from tests.waiting import until
 
@@ -55,6 +57,8 @@ class Counter:
     waiters: Waiters
     orders: Any = None
     reports: Any = None
+    boards: BoardReader = field(default_factory=NoBoards)
+    cache: Cache = field(default_factory=NoCache)
     between_commit_and_answer: Callable[[], None] = lambda: None
 
     def place(self, *lines: tuple[str, int], **changes: Any) -> Any:
@@ -120,7 +124,8 @@ async def _counter(shop: Shop, look_seconds: float, most: int) -> AsyncIterator[
     server = Server("orders", "127.0.0.1:0", health, 100)
     servicer = OrderServicer(shop.database, desk, writer, reader, metrics, Door())
     server.add(orders_pb2_grpc.add_OrderServiceServicer_to_server, servicer)
-    server.add(reports_pb2_grpc.add_ReportServiceServicer_to_server, ReportServicer(shop.database, "GBP"))
+    reports = ReportServicer(shop.database, counter.boards, counter.cache, "GBP")
+    server.add(reports_pb2_grpc.add_ReportServiceServicer_to_server, reports)
     await server.start()
     await health.started()
     writer.start()

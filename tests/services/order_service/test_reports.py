@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 from order_service.reports import queries
-from order_service.reports.queries import Kpis
+from order_service.reports.domain import Kpis
 from tests.services.order_service.saga_facts import captured, reserved
 from tests.services.order_service.shop import Shop
 

@@ -1,0 +1,1 @@
+"""Redis, as reports use it."""
