@@ -29,3 +29,17 @@ def of_range(session: Session, first: str, last: str) -> None:
     reports = session.client.reports
     request = pb.GetRangeKpisRequest(**{"from": first}, to=last)
     session.output.one(reports.ask(reports.rpc.GetRangeKpis, request))
+
+
+@kpis.command()
+@verb
+def realtime(session: Session) -> None:
+    """How things stand: orders by status, and the last minutes."""
+    reports = session.client.reports
+    present = reports.ask(reports.rpc.GetRealtimeKpis, pb.GetRealtimeKpisRequest())
+    if session.output.is_json:
+        session.output.one(present)
+        return
+    session.output.rows(present.statuses, ("status", "orders"))
+    session.output.say("")
+    session.output.rows(present.minutes, ("minute", "orders", "completed"))

@@ -7,12 +7,14 @@ from gateway.orderctl.dead_letters import audit, dead_letters
 from gateway.orderctl.import_file import import_file
 from gateway.orderctl.imports import imports
 from gateway.orderctl.kpis import kpis
+from gateway.orderctl.leaderboard import leaderboard, rebuild
 from gateway.orderctl.orders import cancel, get, list_orders, place, refund, timeline
 from gateway.orderctl.payments import payments
 from gateway.orderctl.products import products
 from gateway.orderctl.sample import sample
 from gateway.orderctl.session import Verbs, with_output
 from gateway.orderctl.stuck import stuck
+from gateway.orderctl.token import token
 
 EPILOG = """
 The services are found at this machine's ports plus PORT_OFFSET, or at ORDERS_ADDRESS, INVENTORY_ADDRESS,
@@ -47,5 +49,8 @@ for verb in (
     dead_letters,
     audit,
     kpis,
+    leaderboard,
+    rebuild,
+    token,
 ):
     main.add_command(verb)

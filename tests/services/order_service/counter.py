@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import grpc
 from google.protobuf.message import Message
@@ -16,21 +16,24 @@ from chassis.access.door import Door
 from chassis.batcher import Writer
 from chassis.errors import Unavailable
 from chassis.health import Health
+from chassis.redis import async_client
 from chassis.server import Server
 from order_service.commands import CancelOrder, PlaceOrder, cancel_orders
 from order_service.domain import Product
 from order_service.feed import LOOK_SECONDS, Waiters
 from order_service.metrics import OrderMetrics
-from order_service.reports.ports import BoardReader, Cache
+from order_service.reports.adapters.boards import RedisBoardReader
+from order_service.reports.adapters.cache import RedisCache
 from order_service.reports.servicer import ReportServicer
 from order_service.servicer import OrderServicer, PlacingDesk, order_reader
 from protos.orders.v1 import orders_pb2 as pb
 from protos.orders.v1 import orders_pb2_grpc, reports_pb2_grpc
-from tests.services.order_service.reporting import NoBoards, NoCache
 from tests.services.order_service.shop import Shop
 from tests.waiting import until
 
 Result = pb.BatchCreateOrdersResult
+NO_REDIS: Final = "redis://127.0.0.1:9/0"
+"""Nobody is there."""
 
 
 @dataclass
@@ -57,8 +60,6 @@ class Counter:
     waiters: Waiters
     orders: Any = None
     reports: Any = None
-    boards: BoardReader = field(default_factory=NoBoards)
-    cache: Cache = field(default_factory=NoCache)
     between_commit_and_answer: Callable[[], None] = lambda: None
 
     def place(self, *lines: tuple[str, int], **changes: Any) -> Any:
@@ -99,12 +100,17 @@ def a_request(*lines: tuple[str, int], **changes: Any) -> pb.CreateOrderRequest:
 
 
 def serve(
-    shop: Shop, scenario: Callable[[Counter], Awaitable[None]], *, look_seconds: float = LOOK_SECONDS, most: int = 100
+    shop: Shop,
+    scenario: Callable[[Counter], Awaitable[None]],
+    *,
+    look_seconds: float = LOOK_SECONDS,
+    most: int = 100,
+    redis_url: str = NO_REDIS,
 ) -> None:
     """Open the counter, let the scenario happen, close it."""
 
     async def run() -> None:
-        async with _counter(shop, look_seconds, most) as counter:
+        async with _counter(shop, look_seconds, most, redis_url) as counter:
             async with asyncio.timeout(30):
                 await scenario(counter)
 
@@ -112,7 +118,7 @@ def serve(
 
 
 @asynccontextmanager
-async def _counter(shop: Shop, look_seconds: float, most: int) -> AsyncIterator[Counter]:
+async def _counter(shop: Shop, look_seconds: float, most: int, redis_url: str) -> AsyncIterator[Counter]:
     waiters = Waiters(shop.database, asyncio.get_running_loop(), most, look_seconds)
     counter = Counter(shop, Shelf(), waiters)
     shop.listeners.append(waiters.decide)
@@ -124,7 +130,8 @@ async def _counter(shop: Shop, look_seconds: float, most: int) -> AsyncIterator[
     server = Server("orders", "127.0.0.1:0", health, 100)
     servicer = OrderServicer(shop.database, desk, writer, reader, metrics, Door())
     server.add(orders_pb2_grpc.add_OrderServiceServicer_to_server, servicer)
-    reports = ReportServicer(shop.database, counter.boards, counter.cache, "GBP")
+    redis = async_client(redis_url)
+    reports = ReportServicer(shop.database, RedisBoardReader(redis), RedisCache(redis), "GBP")
     server.add(reports_pb2_grpc.add_ReportServiceServicer_to_server, reports)
     await server.start()
     await health.started()
@@ -135,6 +142,7 @@ async def _counter(shop: Shop, look_seconds: float, most: int) -> AsyncIterator[
         counter.reports = reports_pb2_grpc.ReportServiceStub(channel)
         yield counter
     await server.stop(0)
+    await redis.aclose()
     shop.listeners.remove(waiters.decide)
     await asyncio.gather(asyncio.to_thread(writer.stop), asyncio.to_thread(reader.stop))
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from chassis.redis import client
 from order_service.reports.adapters.boards import RedisBoardWriter
-from order_service.reports.domain import Board, Figures, Place
+from order_service.reports.domain import Board, Figures
 from order_service.reports.jobs import ReportKeeper
 from order_service.reports.ports import BoardWriter
 from tests.reports import wrong_reports
@@ -16,26 +16,6 @@ from tests.services.order_service.refunding import a_refund, refund_of, succeede
 from tests.services.order_service.saga_facts import captured, reserved
 from tests.services.order_service.shop import Shop
 from tests.waiting import until
-
-
-class NoBoards:
-    """Redis is away."""
-
-    async def top(self, edition: int, board: Board, measure: str, limit: int) -> list[Place] | None:
-        return None
-
-    async def place_of(self, edition: int, board: Board, measure: str, member: str) -> list[Place] | None:
-        return None
-
-
-class NoCache:
-    """Redis is away."""
-
-    async def find(self, key: str) -> Any:
-        return None
-
-    async def keep(self, key: str, value: Any, seconds: int) -> None:
-        return None
 
 
 class Interrupted(Exception):

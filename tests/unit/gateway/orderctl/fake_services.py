@@ -50,6 +50,7 @@ class FakeOrders(orders_grpc.OrderServiceServicer, reports_grpc.ReportServiceSer
     asked: list[Message] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
     refusal: tuple[int, str, str] | None = None
+    rebuild_goes_on: bool = False
 
     def GetOrder(self, request: orders.GetOrderRequest, context: Context) -> orders.Order:
         self._note(request, context)
@@ -88,6 +89,37 @@ class FakeOrders(orders_grpc.OrderServiceServicer, reports_grpc.ReportServiceSer
     def GetRangeKpis(self, request: reports.GetRangeKpisRequest, context: Context) -> reports.Kpis:
         self._note(request, context)
         return reports.Kpis(revenue="572713.89", currency="GBP", orders=1400)
+
+    def GetRealtimeKpis(self, request: reports.GetRealtimeKpisRequest, context: Context) -> reports.RealtimeKpis:
+        self._note(request, context)
+        waiting = reports.StatusCount(status=orders.ORDER_STATUS_AWAITING_RESTOCK, orders=7)
+        return reports.RealtimeKpis(statuses=[waiting], minutes=[reports.MinuteCount(orders=31, completed=29)])
+
+    def ListCustomerRanks(
+        self, request: reports.ListCustomerRanksRequest, context: Context
+    ) -> reports.ListCustomerRanksResponse:
+        self._note(request, context)
+        first = reports.CustomerRank(rank=1, customer_id="18102", spent="27834.61", currency="GBP", orders=8)
+        return reports.ListCustomerRanksResponse(customers=[first])
+
+    def GetCustomerRank(self, request: reports.GetCustomerRankRequest, context: Context) -> reports.CustomerRank:
+        self._note(request, context)
+        return reports.CustomerRank(rank=2, customer_id=request.customer_id, spent="19950.66", currency="GBP")
+
+    def ListProductRanks(
+        self, request: reports.ListProductRanksRequest, context: Context
+    ) -> reports.ListProductRanksResponse:
+        self._note(request, context)
+        first = reports.ProductRank(rank=1, sku="84077", name="GLASS STAR", units=5139, revenue="1081.17")
+        return reports.ListProductRanksResponse(products=[first])
+
+    def RebuildReports(self, request: reports.RebuildReportsRequest, context: Context) -> reports.Rebuild:
+        self._note(request, context)
+        return reports.Rebuild(running=True)
+
+    def GetRebuild(self, request: reports.GetRebuildRequest, context: Context) -> reports.Rebuild:
+        self._note(request, context)
+        return reports.Rebuild(running=self.rebuild_goes_on, published=True)
 
     def _note(self, request: Message, context: Context) -> None:
         self.asked.append(request)
