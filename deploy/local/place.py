@@ -19,6 +19,7 @@ PORTS: Mapping[str, int] = {
     "suppliers": 50053,
     "payments": 50054,
     "rest": 8080,
+    "issuer": 8083,
     "gateway metrics": 9100,
     "orders metrics": 9101,
     "inventory metrics": 9102,

@@ -2,10 +2,12 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from deploy.local.access import LocalIssuer
 from deploy.local.infrastructure import embedded_parts
+from deploy.local.issuer import NAME as ISSUER
 from deploy.local.passwords import passwords_of
 from deploy.local.place import Place
 from deploy.local.provided import provided_by
@@ -31,7 +33,8 @@ def status(place: Place) -> int:
         return 1
     print(f"the stack on {place.state} (PORT_OFFSET={place.port_offset}, process {owner})")
     pids = json.loads(place.pids.read_text()) if place.pids.exists() else {}
-    silent = [row.name for row in rows_of(place) if not show(row, pids.get(row.name))]
+    rows = [*rows_of(place), *issuer_rows(place, pids)]
+    silent = [row.name for row in rows if not show(row, pids.get(row.name))]
     return 1 if silent else 0
 
 
@@ -40,6 +43,12 @@ def show(row: Row, pid: int | None) -> bool:
     process = "provided" if not row.is_ours else f"pid {pid}" if pid else "down"
     print(f"  {row.name:<18} {process:<12} {'answers' if answers else 'silent':<9} {row.address}")
     return answers
+
+
+def issuer_rows(place: Place, pids: Mapping[str, int]) -> Iterator[Row]:
+    """The development issuer, where this stack was started with one."""
+    if ISSUER in pids:
+        yield Row(ISSUER, place.address(ISSUER), LocalIssuer(place).answers)
 
 
 def rows_of(place: Place) -> Iterator[Row]:

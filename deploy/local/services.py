@@ -27,9 +27,10 @@ class Service:
 
     def command(self, place: Place, environment: Mapping[str, str], *arguments: str) -> Command:
         run = (sys.executable, "-m", self.name, *arguments)
-        return Command(
-            " ".join((self.name, *arguments)), run, place.log_of(self.name), environment={**inherited(), **environment}
-        )
+        told = {**inherited(), **environment}
+        if told.get("OIDC_CLIENT_SECRET"):
+            told.setdefault("OIDC_CLIENT_ID", self.name)
+        return Command(" ".join((self.name, *arguments)), run, place.log_of(self.name), environment=told)
 
     def answering_at(self, place: Place) -> Callable[[], bool]:
         address = place.address(self.face)

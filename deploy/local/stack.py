@@ -1,5 +1,6 @@
 """The whole system on one machine: infrastructure, schemas, topics, services, gateway."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from signal import SIGKILL, Signals
@@ -7,8 +8,10 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
+from deploy.local.access import LocalIssuer, wants_issuer
 from deploy.local.child import Command
 from deploy.local.infrastructure import READY_SECONDS, Infrastructure
+from deploy.local.issuer import NAME as ISSUER
 from deploy.local.logbook import progress_line
 from deploy.local.ports import HeldPorts
 from deploy.local.preparation import migrations, topics
@@ -40,11 +43,15 @@ class Stack:
         self.place, self._say = self.infrastructure.place, say
         self._ports = HeldPorts(self.place, say)
         self.environment = {**self.infrastructure.environment, **(environment or {})}
+        self.issuer = LocalIssuer(self.place) if wants_issuer({**os.environ, **self.environment}) else None
+        if self.issuer is not None:
+            self.environment |= self.issuer.environment
 
     def start(self) -> None:
         """Returns when the gateway answers. Raises CannotStart with a sentence, and then nothing is left running."""
         try:
             ports = [port for service in SERVICES for port in (service.face, service.metrics)]
+            ports += [ISSUER] if self.issuer is not None else []
             if self._is_guest:
                 self._ports.take(ports)
             else:
@@ -59,7 +66,7 @@ class Stack:
         """The gateway first, so that nobody is let in to a system that is leaving."""
         if self.infrastructure.is_running:
             self.infrastructure.supervisor.stop(["gateway"])
-            self.infrastructure.supervisor.stop([service.name for service in BACKENDS])
+            self.infrastructure.supervisor.stop([*(service.name for service in BACKENDS), ISSUER])
         self._ports.release()
         if not self._is_guest:
             self.infrastructure.stop()
@@ -124,8 +131,16 @@ class Stack:
     def _start_services(self) -> None:
         """All at once, because none needs another to start; told in order."""
         begun = monotonic()
+        if self.issuer is not None:
+            self._start_issuer(self.issuer)
         for service in SERVICES:
             self.infrastructure.supervisor.start(self.command_of(service, {}))
         for service in SERVICES:
             self.wait_ready(service.name)
             self._say(progress_line(service.name, monotonic() - begun, self.place.address(service.face)))
+
+    def _start_issuer(self, issuer: LocalIssuer) -> None:
+        begun, supervisor = monotonic(), self.infrastructure.supervisor
+        supervisor.start(issuer.command)
+        require_ready(supervisor, ISSUER, issuer.answers, self.place.log_of(ISSUER), READY_SECONDS)
+        self._say(progress_line(ISSUER, monotonic() - begun, self.place.address(ISSUER)))

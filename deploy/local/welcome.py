@@ -67,7 +67,8 @@ def show_figures(stack: Stack, file: Path) -> None:
 def orderctl(stack: Stack, *words: str) -> None:
     """Runs the project's own command line, at this terminal, against this stack."""
     program = Path(sys.executable).with_name("orderctl")
-    code = attached((str(program), *words), {**inherited(), **stack.environment})
+    token = {"API_TOKEN": stack.issuer.operator_token()} if stack.issuer is not None else {}
+    code = attached((str(program), *words), {**inherited(), **stack.environment, **token})
     if code != 0:
         raise CannotStart(f"`orderctl {' '.join(words)}` failed (exit code {code}).")
 
@@ -80,3 +81,5 @@ def show_where_to_look(stack: Stack) -> None:
   gRPC        orders {stack.place.address("orders")}, inventory, suppliers, payments on the next three ports
   logs        {stack.place.logs}          state {stack.place.state}
 """)
+    if stack.issuer is not None:
+        tell("  tokens      orderctl token --customer anna, or --role operator, or --role service\n")

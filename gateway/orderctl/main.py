@@ -15,6 +15,7 @@ from gateway.orderctl.sample import sample
 from gateway.orderctl.session import Verbs, with_output
 from gateway.orderctl.stuck import stuck
 from gateway.orderctl.token import token
+from gateway.orderctl.token import token
 
 EPILOG = """
 The services are found at this machine's ports plus PORT_OFFSET, or at ORDERS_ADDRESS, INVENTORY_ADDRESS,
@@ -51,6 +52,7 @@ for verb in (
     kpis,
     leaderboard,
     rebuild,
+    token,
     token,
 ):
     main.add_command(verb)
