@@ -19,7 +19,7 @@ from order_service.commands import (
 from order_service.event_handlers import HANDLERS, PRODUCT_HANDLERS, PRODUCT_TOPICS, TOPICS, OrderRoom, ProductRoom
 from order_service.feed import Announcer, Waiters
 from order_service.imports.assembly import build_imports
-from order_service.jobs import Census, Patrol
+from order_service.jobs import Census, Patrol, sku_index_job
 from order_service.metrics import OrderMetrics
 from order_service.reports.assembly import build_reports
 from order_service.servicer import OrderServicer, PlacingDesk, StuckOrderServicer, order_reader
@@ -45,6 +45,7 @@ def build(app: App) -> None:
     build_reports(app, settings)
 
 
+    app.add_job(sku_index_job(app.database))
 def _serve(app: App, placing: Placing, catalogue: InventoryCatalogue, waiters: Waiters, metrics: OrderMetrics) -> None:
     writer = app.writer(
         {

@@ -422,3 +422,8 @@ def _not_resumed(order: Order | None) -> Refusal:
     if order is None:
         return OrderNotFound("there is no such order")
     return OrderNotResumable(f"the order is {order.status}, and waits for nothing", metadata={"status": order.status})
+
+
+def fold_in_new_skus(connection: Connection) -> None:
+    """Whoever places orders is not to do this for all who placed some before."""
+    repository.fold_in_new_skus(connection)

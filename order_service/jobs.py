@@ -16,6 +16,7 @@ from order_service.tables import CONTEXT
 
 LOOK_EVERY_SECONDS: Final = 1.0
 COUNT_EVERY_SECONDS: Final = 30.0
+FOLD_EVERY_SECONDS: Final = 10.0
 _AGAIN_FROM_THE_START_SECONDS: Final = 60.0
 _PIECE: Final = 5_000
 _BATCH: Final = 200
@@ -159,3 +160,8 @@ class Census:
             self._attention.labels(attention).set(attended[attention].orders if attention in attended else 0)
             self._attended.labels(attention).set(attended[attention].oldest_seconds if attention in attended else 0)
         self._stuck.set(self._database.read(queries.stuck_count))
+
+
+def sku_index_job(database: Database) -> Job:
+    """Keeps the index of orders by SKU from growing a tail."""
+    return Job("sku-index", FOLD_EVERY_SECONDS, lambda: database.write(commands.fold_in_new_skus))

@@ -42,7 +42,8 @@ class Download:
         return Stream(200, _pieces(first, parts, call), self._headers(first.content_type))
 
     def _headers(self, content_type: str) -> Headers:
-        name = self._name + _SUFFIXES.get(content_type.partition(";")[0], "")
+        suffix = _SUFFIXES.get(content_type.partition(";")[0], "")
+        name = self._name.removesuffix(suffix) + suffix
         disposition = f'attachment; filename="{name}"'
         return ((b"content-type", content_type.encode()), (b"content-disposition", disposition.encode()))
 

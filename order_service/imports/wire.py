@@ -1,7 +1,5 @@
 """Imports between the domain and protobuf, and their rejects as CSV."""
 
-import csv
-import io
 import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,14 +9,13 @@ from google.api import httpbody_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.money import format_amount
+from chassis.spreadsheet import MEDIA_TYPE, csv_of
 from order_service.domain import Line
 from order_service.imports.domain import ImportSpec
 from order_service.imports.queries import ImportView
 from protos.orders.v1 import imports_pb2 as pb
 
-CSV: Final = "text/csv; charset=utf-8"
 REJECTS_HEAD: Final = ("line", "invoice", "reason")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def spec_from_proto(spec: pb.ImportSpec) -> ImportSpec:
@@ -59,14 +56,8 @@ def demand_to_proto(line: Line, currency: str) -> pb.ImportDemand:
 
 
 def csv_piece(rows: Iterable[Iterable[object]]) -> httpbody_pb2.HttpBody:
-    """Some rows as CSV; what a spreadsheet would take for a formula is quoted with an apostrophe."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows([_unarmed(cell) for cell in row] for row in rows)
-    return httpbody_pb2.HttpBody(content_type=CSV, data=text.getvalue().encode())
-
-
-def _unarmed(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    """Some rows of the file of rejects."""
+    return httpbody_pb2.HttpBody(content_type=MEDIA_TYPE, data=csv_of(rows))
 
 
 def _timestamp(instant: datetime) -> Timestamp:

@@ -4,6 +4,7 @@ from order_service.repository.orders import REFUNDS_OF, Loaded, load, load_touch
 from order_service.repository.placing import Draft, insert_orders
 from order_service.repository.prices import copy_products
 from order_service.repository.refunds import load_refunds, note_refunds_asked
+from order_service.repository.search import fold_in_new_skus
 from order_service.repository.unfinished import SETTLED_SECONDS, note_asked, reschedule, traces_of
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Draft",
     "Loaded",
     "copy_products",
+    "fold_in_new_skus",
     "insert_orders",
     "load",
     "load_refunds",

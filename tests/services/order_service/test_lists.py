@@ -7,7 +7,7 @@ import pytest
 
 from chassis import ids
 from chassis.errors import ValidationFailed
-from order_service import queries
+from order_service import commands, queries
 from order_service.domain import OrderNotFound, Status
 from order_service.queries import Filters
 from tests.services.order_service.saga_facts import captured, declined, released, reserved, short
@@ -79,6 +79,47 @@ def test_orders_are_found_by_every_status_that_they_can_have(shop: Shop) -> None
     for status in told | {Status.PENDING: []}:
         assert set(_pages(shop, 1, status=status.value)) >= set(in_status[status])
         assert all(shop.status(order_id) == status for order_id in _pages(shop, 1, status=status.value))
+
+
+def test_orders_are_found_by_any_of_their_products(shop: Shop) -> None:
+    both = shop.place(("A", 1), ("B", 2), customer="me")
+    other = shop.place(("B", 1), customer="you")
+    assert _pages(shop, 1, sku="B") == [other, both]
+    assert _pages(shop, 1, sku="A") == [both]
+    assert _pages(shop, 1, sku="B", customer_id="me", status="PENDING") == [both]
+    assert _pages(shop, 1, sku="a") == [], "case is kept"
+    assert _pages(shop, 1, sku='B"]') == []
+
+
+def test_an_order_is_found_by_its_product_before_and_after_the_index_knows_it(shop: Shop) -> None:
+    """The index is told later; a search that trusted its tree alone would miss the newest orders."""
+    early = shop.place(("A", 1))
+    with shop.database.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        before = queries.list_orders(connection, ALL._replace(sku="A"), 10, "")[0]
+    shop.database.write(commands.fold_in_new_skus)
+    late = shop.place(("A", 1))
+    assert [shown.standing.id for shown in before] == [early]
+    assert _pages(shop, 10, sku="A") == [late, early]
+
+
+def test_a_token_of_a_list_without_a_sku_is_none_of_a_list_with_one(shop: Shop) -> None:
+    for _ in range(2):
+        shop.place(("A", 1))
+    _, token = _page(shop, 1)
+    with pytest.raises(ValidationFailed):
+        _page(shop, 1, token, sku="A")
+
+
+def test_a_search_by_product_is_led_by_its_index(shop: Shop) -> None:
+    shop.place(("A", 1))
+    conditions = queries._conditions(ALL._replace(sku="A"), None)[1].replace(":sku", "'A'")
+    with shop.database.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = "\n".join(
+            row[0] for row in connection.exec_driver_sql(f"EXPLAIN SELECT id FROM orders WHERE {conditions}")
+        )
+    assert "orders_by_sku" in plan, plan
 
 
 @pytest.mark.parametrize("token", ["garbage", "e30", "W10", "\u00e4", "=", "WyJhIiwxLCJiIl0", "A" * 1000])
