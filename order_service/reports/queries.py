@@ -32,8 +32,12 @@ FROM orders WHERE placed_at >= :start AND placed_at < :end AND status = 'COMPLET
 
 def kpis(connection: Connection, first_day: date, last_day: date) -> Kpis:
     """The figures of these days in UTC, both inclusive."""
-    row = rows_of(connection, _KPIS, start=_midnight(first_day), end=_midnight(last_day) + timedelta(days=1))[0]
+    row = rows_of(connection, _KPIS, **_span(first_day, last_day))[0]
     return Kpis(first_day, last_day, int(row.revenue_minor), row.orders, row.unique_customers)
+
+
+def _span(first_day: date, last_day: date) -> dict[str, datetime]:
+    return {"start": _midnight(first_day), "end": _midnight(last_day) + timedelta(days=1)}
 
 
 def _midnight(day: date) -> datetime:
@@ -41,24 +45,33 @@ def _midnight(day: date) -> datetime:
 
 
 class Revision(NamedTuple):
-    """What the figures of some days depend on, beside the days; `late_seconds`: how long the oldest mark has waited."""
+    """What the figures of some days depend on, beside the days; none of their marks is waiting when it is `is_told`."""
 
     generation: int
     revision: int
-    late_seconds: float
+    is_told: bool
 
 
+# Where the job is late there may be very many marks: then it is enough to know that.
 _REVISION: Final = """
 SELECT COALESCE((SELECT generation FROM report_state), 0) AS generation,
     COALESCE((SELECT max(revision) FROM report_days WHERE day BETWEEN :first AND :last), 0) AS revision,
-    COALESCE(EXTRACT(epoch FROM now() - (SELECT created_at FROM report_marks ORDER BY id LIMIT 1)), 0) AS late_seconds
+    CASE WHEN (SELECT created_at FROM report_marks ORDER BY id LIMIT 1) < now() - make_interval(secs => :late)
+    THEN false ELSE NOT EXISTS (
+        SELECT FROM report_marks
+        CROSS JOIN LATERAL (SELECT placed_at FROM orders WHERE id = order_id OFFSET 0) AS marked
+        WHERE placed_at >= :start AND placed_at < :end) END AS is_told
 """
+LATE_SECONDS: Final = 2.0
+"""A job that is later than this with counting is not waited for."""
 
 
 def revision_of(connection: Connection, first_day: date, last_day: date) -> Revision:
     """The revision of these days: raised by every completion and refund of orders placed on one of them."""
-    row = rows_of(connection, _REVISION, first=first_day, last=last_day)[0]
-    return Revision(row.generation, row.revision, float(row.late_seconds))
+    row = rows_of(
+        connection, _REVISION, first=first_day, last=last_day, late=LATE_SECONDS, **_span(first_day, last_day)
+    )[0]
+    return Revision._make(row)
 
 
 _MINUTES: Final = """
@@ -89,17 +102,31 @@ def present(connection: Connection, at: datetime) -> Present:
 
 
 class Boards(NamedTuple):
-    """Where leaderboards are read; `late_seconds`: how long a change of the totals has waited to be told to Redis."""
+    """Where leaderboards are read, and for how long what is not in the totals, or not in Redis yet, has waited."""
 
     generation: int
     edition: int
     is_published: bool
-    late_seconds: float
+    uncounted_seconds: float
+    untold_seconds: float
+
+    @property
+    def is_in_redis(self) -> bool:
+        """Whether Redis is to be asked: not where it lags behind for longer than telling it takes."""
+        return self.is_published and self.untold_seconds < LATE_SECONDS
+
+    def is_settling(self, since_seconds: float) -> bool:
+        """Whether something that is older than so many seconds is about to be counted or told."""
+        return any(
+            since_seconds < waited < LATE_SECONDS
+            for waited in (self.uncounted_seconds, self.untold_seconds if self.is_published else 0.0)
+        )
 
 
 _BOARDS: Final = """
 SELECT generation, edition, is_published,
-    COALESCE(EXTRACT(epoch FROM now() - (SELECT created_at FROM report_changes ORDER BY id LIMIT 1)), 0) AS late_seconds
+    COALESCE(EXTRACT(epoch FROM now() - (SELECT created_at FROM report_marks ORDER BY id LIMIT 1)), 0) AS uncounted,
+    COALESCE(EXTRACT(epoch FROM now() - (SELECT min(created_at) FROM report_changes)), 0) AS untold
 FROM report_state
 """
 
@@ -107,8 +134,8 @@ FROM report_state
 def boards(connection: Connection) -> Boards:
     """Where leaderboards are read; generation 0 where nothing is counted yet."""
     for row in rows_of(connection, _BOARDS):
-        return Boards(row.generation, row.edition, row.is_published, float(row.late_seconds))
-    return Boards(0, 0, False, 0.0)
+        return Boards(row.generation, row.edition, row.is_published, float(row.uncounted), float(row.untold))
+    return Boards(0, 0, False, 0.0, 0.0)
 
 
 _COUNTED: Final[Mapping[Board, str]] = {

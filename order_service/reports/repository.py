@@ -30,7 +30,7 @@ WITH taken AS (
     DELETE FROM report_marks WHERE id = ANY(ARRAY(
         SELECT id FROM report_marks WHERE order_id > CAST(:after AS uuid) AND order_id <= CAST(:up_to AS uuid)
         ORDER BY id LIMIT :most))
-    RETURNING order_id, is_refund
+    RETURNING order_id, is_refund, created_at
 ), marked AS (
     SELECT order_id, bool_or(NOT is_refund) AS is_new FROM taken GROUP BY order_id
 ), present AS (
@@ -42,13 +42,15 @@ WITH present AS (
     SELECT id, customer_id, placed_at, items, total_minor, refunded_minor, true AS is_new
     FROM orders WHERE id > CAST(:after AS uuid) AND id <= CAST(:up_to AS uuid) AND status = 'COMPLETED'
 ), """
+# OFFSET 0: looked up order by order, however many refunds there are and whatever the planner thinks of it.
 _ADD_UP: Final = """
 returned AS (
     SELECT order_id, jsonb_object_agg(sku, pieces) AS items FROM (
         SELECT order_id, item.key AS sku, sum(CAST(item.value AS bigint)) AS pieces
-        FROM present JOIN refunds ON refunds.order_id = present.id
-        CROSS JOIN LATERAL jsonb_each_text(refunds.items) AS item
-        WHERE present.refunded_minor > 0 AND refunds.status = 'SUCCEEDED' GROUP BY 1, 2) AS pieces_of
+        FROM present CROSS JOIN LATERAL (
+            SELECT order_id, refunds.items FROM refunds WHERE order_id = present.id AND status = 'SUCCEEDED' OFFSET 0
+        ) AS done CROSS JOIN LATERAL jsonb_each_text(done.items) AS item
+        WHERE present.refunded_minor > 0 GROUP BY 1, 2) AS pieces_of
     GROUP BY 1
 ), counted AS (
     INSERT INTO report_refunds AS known (order_id, refunded_minor, returned)
@@ -57,7 +59,9 @@ returned AS (
     ON CONFLICT (order_id) DO UPDATE SET refunded_minor = excluded.refunded_minor, returned = excluded.returned
 ), before AS (
     SELECT present.id, COALESCE(known.refunded_minor, 0) AS refunded_minor, COALESCE(known.returned, '{}') AS returned
-    FROM present LEFT JOIN report_refunds AS known ON known.order_id = present.id WHERE NOT is_new
+    FROM present LEFT JOIN LATERAL (
+        SELECT * FROM report_refunds WHERE order_id = present.id OFFSET 0) AS known ON true
+    WHERE NOT is_new
 ), parts AS (
     SELECT present.id, line.sku, line.quantity AS units,
            CAST(line.quantity AS numeric) * line.unit_price_minor AS revenue_minor
@@ -96,9 +100,9 @@ _TELL: Final = """, days AS (
     SELECT DISTINCT CAST(placed_at AT TIME ZONE 'UTC' AS date), CAST(:turn AS bigint) FROM present
     ON CONFLICT (day) DO UPDATE SET revision = excluded.revision
 ), changes AS (
-    INSERT INTO report_changes (customers, skus)
-    SELECT ARRAY(SELECT DISTINCT customer_id FROM present), ARRAY(SELECT DISTINCT sku FROM parts)
-    WHERE EXISTS (SELECT FROM present)
+    INSERT INTO report_changes (customers, skus, created_at)
+    SELECT ARRAY(SELECT DISTINCT customer_id FROM present), ARRAY(SELECT DISTINCT sku FROM parts), min(created_at)
+    FROM taken HAVING count(*) > 0
 )
 SELECT count(*) AS handled FROM taken
 """

@@ -18,11 +18,9 @@ from protos.orders.v1.reports_pb2_grpc import ReportServiceServicer
 LIMIT: Final = 10
 _PAST_DAY_SECONDS: Final = 24 * 3_600
 _OTHER_DAYS_SECONDS: Final = 3_600
-_LATE_SECONDS: Final = 2.0
-"""A job that is later than this with counting is not waited for: figures are counted afresh."""
-_BEHIND_SECONDS: Final = 5.0
-"""Where Redis lags behind by more than this, leaderboards are read from Postgres."""
 _PRESENT_SECONDS: Final = 1.0
+_SETTLE_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 0.1
 
 
 class ReportServicer(ReportServiceServicer):
@@ -97,33 +95,41 @@ class ReportServicer(ReportServiceServicer):
     async def _kpis(self, first_day: date, last_day: date) -> pb.Kpis:
         """Rule (protocols: reporting): what is cached lies under the days' revision, which the job raises as it counts.
 
-        The revision is read before the figures are: they may be newer than it says, and are never older. Where marks
-        have waited for longer than a pass should take, the revision tells nothing, and nothing cached is believed.
+        The revision is read before the figures are: they may be newer than it says, and are never older. While a mark
+        of these days waits, the revision tells nothing: then nothing cached is believed, and nothing is cached.
         """
         days = await self._database.aread(lambda connection: queries.revision_of(connection, first_day, last_day))
         key = f"kpis:{first_day}:{last_day}:{days.generation}:{days.revision}"
-        is_told = days.late_seconds < _LATE_SECONDS
-        if is_told and (kept := await self._cache.find(key)):
+        if days.is_told and (kept := await self._cache.find(key)):
             return wire.kpis_to_proto(*wire.kpis_of_json(kept, first_day, last_day), self._currency)
         at = clock.now()
         kpis = await self._database.aread(lambda connection: queries.kpis(connection, first_day, last_day))
-        if is_told:
+        if days.is_told:
             await self._cache.keep(key, wire.kpis_to_json(kpis, at), _seconds_to_keep(kpis, at.date()))
         return wire.kpis_to_proto(kpis, at, self._currency)
 
     async def _top(self, board: Board, measure: str, limit: int) -> list[Place]:
         """Rule (protocols: reporting): without the marker in Redis the answer comes from Postgres, and is the same."""
-        where = await self._database.aread(queries.boards)
-        if where.is_published and where.late_seconds < _BEHIND_SECONDS:
+        where = await self._where()
+        if where.is_in_redis:
             places = await self._boards.top(where.edition, board, measure, limit)
             if places is not None:
                 return places
         top = partial(queries.top, generation=where.generation, board=board, measure=measure, limit=limit)
         return await self._database.aread(top)
 
-    async def _place_of(self, board: Board, measure: str, member: str) -> Place:
+    async def _where(self) -> queries.Boards:
+        """Where leaderboards are read, once what was completed before this question is in them; a second at most."""
+        asked_at = clock.monotonic()
         where = await self._database.aread(queries.boards)
-        if where.is_published and where.late_seconds < _BEHIND_SECONDS:
+        while (waited := clock.monotonic() - asked_at) < _SETTLE_SECONDS and where.is_settling(waited):
+            await asyncio.sleep(_LOOK_SECONDS)
+            where = await self._database.aread(queries.boards)
+        return where
+
+    async def _place_of(self, board: Board, measure: str, member: str) -> Place:
+        where = await self._where()
+        if where.is_in_redis:
             places = await self._boards.place_of(where.edition, board, measure, member)
             if places is not None:
                 return _only(places, member)
