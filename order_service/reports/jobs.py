@@ -167,7 +167,8 @@ class ReportKeeper:
         """
         changed = self._database.read(lambda connection: queries.changed(connection, _CHANGES))
         if changed.change_ids:
-            self._boards.change(edition, changed.turn, {board: _exact(changed.figures[board]) for board in BOARDS})
+            figures = {board: _exact(changed.figures[board]) for board in BOARDS}
+            self._boards.change(edition, changed.turn, figures, changed.gone)
             self._database.write(lambda connection: commands.forget_changes(connection, changed.change_ids))
         return len(changed.change_ids) == _CHANGES
 

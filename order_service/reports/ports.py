@@ -29,8 +29,13 @@ class BoardWriter(Protocol):
         Raises NotThisEdition when its boards have not so many members: something was lost on the way.
         """
 
-    def change(self, edition: int, turn: int, changed: Mapping[Board, Sequence[Figures]]) -> None:
-        """Write these totals, as they were at this turn. Raises NotThisEdition, also when a later turn was written."""
+    def change(
+        self, edition: int, turn: int, changed: Mapping[Board, Sequence[Figures]], gone: Mapping[Board, Sequence[str]]
+    ) -> None:
+        """Write these totals, and take those members away that are gone, as it was at this turn.
+
+        Raises NotThisEdition, also when a later turn was written.
+        """
 
 
 class BoardReader(Protocol):

@@ -11,7 +11,6 @@ from chassis.database import rows_of, run_sql
 from order_service import queries
 from order_service.domain import Status
 from order_service.reports.domain import (
-    BOARDS,
     CUSTOMERS,
     PRODUCTS,
     Board,
@@ -250,11 +249,15 @@ def page(connection: Connection, board: Board, after: str, members: int) -> list
 
 
 class Changed(NamedTuple):
-    """Totals that are to be told to Redis: those of the members that `change_ids` name, as they were at this turn."""
+    """Totals that are to be told to Redis: those of the members that `change_ids` name, as they were at this turn.
+
+    Members of whom nothing is kept any more are `gone`: a customer who was forgotten.
+    """
 
     turn: int
     change_ids: list[int]
     figures: dict[Board, list[Figures]]
+    gone: dict[Board, list[str]]
 
 
 _CHANGES: Final = "SELECT id, customers, skus FROM report_changes ORDER BY id LIMIT :most"
@@ -265,14 +268,13 @@ def changed(connection: Connection, most: int) -> Changed:
     run_sql(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     state = rows_of(connection, "SELECT turn, generation FROM report_state")[0]
     rows = rows_of(connection, _CHANGES, most=most)
-    members = (
-        sorted({customer for row in rows for customer in row.customers}),
-        sorted({sku for row in rows for sku in row.skus}),
-    )
-    figures = {
-        board: _of(connection, state.generation, board, them) for board, them in zip(BOARDS, members, strict=True)
+    members = {
+        CUSTOMERS: {customer for row in rows for customer in row.customers},
+        PRODUCTS: {sku for row in rows for sku in row.skus},
     }
-    return Changed(state.turn, [row.id for row in rows], figures)
+    figures = {board: _of(connection, state.generation, board, sorted(them)) for board, them in members.items()}
+    gone = {board: sorted(them - {each.member for each in figures[board]}) for board, them in members.items()}
+    return Changed(state.turn, [row.id for row in rows], figures, gone)
 
 
 def _of(connection: Connection, generation: int, board: Board, members: list[str]) -> list[Figures]:

@@ -96,8 +96,10 @@ class RedisBoardWriter:
                 pipe.unlink(*_keys_of(before), _turn_of(before))
             pipe.execute()
 
-    def change(self, edition: int, turn: int, changed: Mapping[Board, Sequence[Figures]]) -> None:
-        """Write these totals, as they were at this turn.
+    def change(
+        self, edition: int, turn: int, changed: Mapping[Board, Sequence[Figures]], gone: Mapping[Board, Sequence[str]]
+    ) -> None:
+        """Write these totals, and take those members away that are gone, as it was at this turn.
 
         Who froze between reading them and writing them finds a later turn, and must not write over what came after.
         """
@@ -108,6 +110,9 @@ class RedisBoardWriter:
             pipe.multi()
             pipe.set(_turn_of(edition), turn)
             _add(pipe, edition, changed)
+            for board, members in gone.items():
+                for measure in board.measures if members else ():
+                    pipe.zrem(key_of(edition, board, measure), *members)
             pipe.execute()
 
 

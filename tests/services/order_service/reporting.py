@@ -42,10 +42,12 @@ class Interrupting:
     def publish(self, edition: int, sizes: Mapping[Board, int]) -> None:
         self._boards.publish(edition, sizes)
 
-    def change(self, edition: int, turn: int, changed: Mapping[Board, Sequence[Figures]]) -> None:
+    def change(
+        self, edition: int, turn: int, changed: Mapping[Board, Sequence[Figures]], gone: Mapping[Board, Sequence[str]]
+    ) -> None:
         while self.before:
             self.before.pop()()
-        self._boards.change(edition, turn, changed)
+        self._boards.change(edition, turn, changed, gone)
         while self.after:
             self.after.pop()()
 

@@ -5,11 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
+from sqlalchemy import Connection
 
+from chassis.database import run_sql
 from chassis.errors import Refusal
 from deploy.local import Infrastructure
 from order_service.reports import commands
 from order_service.reports.ports import NotThisEdition
+from order_service.repository import rename_in_reports
+from tests.reports import in_redis
 from tests.services.order_service.refunding import a_refund, refund_of, succeeded
 from tests.services.order_service.reporting import Interrupted, Office
 from tests.services.order_service.saga_facts import captured, reserved
@@ -148,10 +152,10 @@ def test_who_froze_before_it_wrote_does_not_write_over_what_came_after(office: O
 def test_a_late_turn_is_refused_by_redis_itself(office: Office) -> None:
     office.settle()
     edition = office.boards.edition()
-    office.boards.change(edition, 2**50, {})
+    office.boards.change(edition, 2**60, {}, {})
 
     with pytest.raises(NotThisEdition):
-        office.boards.change(edition, 2**50 - 1, {})
+        office.boards.change(edition, 2**60 - 1, {}, {})
 
 
 def test_a_mark_that_commits_late_under_a_smaller_id_is_counted(office: Office) -> None:
@@ -284,3 +288,24 @@ def test_figures_beyond_what_a_score_can_hold_stay_in_postgres(office: Office) -
 
     assert not office.one("SELECT is_published FROM report_state")
     assert office.one("SELECT spent_minor FROM report_customers WHERE customer_id = 'croesus'") == 18 * 10**15
+
+
+def test_a_customer_who_gets_a_pseudonym_leaves_the_boards_under_the_old_name(office: Office) -> None:
+    """Whatever of theirs is counted already, is marked only, or is counted again at this moment."""
+    first = office.complete(("A", 2), customer="anna")
+    office.complete(("A", 2), customer="ben")
+    office.settle()
+    office.complete(("B", 1), customer="anna")
+    office.shop.database.write(commands.ask_to_rebuild)
+    office.shop.database.write(lambda connection: commands.count_next_orders(connection, 1))
+
+    def forget(connection: Connection) -> None:
+        run_sql(connection, "UPDATE orders SET customer_id = '#1' WHERE customer_id = 'anna'")
+        rename_in_reports(connection, "anna", "#1")
+
+    office.shop.database.write(forget)
+    office.give_back(first, 100)
+    office.settle()
+
+    assert office.wrong() == []
+    assert set(in_redis(office.redis, "customers")) == {"#1", "ben"}
