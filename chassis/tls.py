@@ -55,6 +55,14 @@ def credentials_in(environment: Mapping[str, str]) -> grpc.ChannelCredentials | 
     return channel_credentials(*(Path(file) if file else None for file in files))
 
 
+def client_context(environment: Mapping[str, str]) -> ssl.SSLContext:
+    """The same for HTTP. Raises OSError."""
+    context = ssl.create_default_context(cafile=environment.get("TLS_CA_FILE") or None)
+    if environment.get("TLS_CERT_FILE"):
+        context.load_cert_chain(environment["TLS_CERT_FILE"], environment.get("TLS_KEY_FILE"))
+    return context
+
+
 def aio_channel(address: str, credentials: grpc.ChannelCredentials | None, options: Any) -> grpc.aio.Channel:
     """An asynchronous channel, secure where there are credentials."""
     if credentials is None:

@@ -3,9 +3,11 @@
 import http.client
 import socket
 import struct
+from collections.abc import Mapping
 from contextlib import closing
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+NOTHING: Mapping[str, str] = {}
 SECONDS = 2.0
 API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)  # size, api key, version, correlation, no client id
 
@@ -71,11 +73,15 @@ def connection_complaint(servers: str) -> str | None:
     return complaint
 
 
-def grpc_answers(address: str) -> bool:
+def grpc_answers(address: str, environment: Mapping[str, str] = NOTHING) -> bool:
+    """`environment` may name certificates, as that of the services does."""
     import grpc
     from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+    from chassis import tls
+
+    credentials = tls.credentials_in(environment) if environment.get("TLS_CERT_FILE") else None
+    with tls.channel(address, credentials, [("grpc.enable_http_proxy", 0)]) as channel:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check",
             request_serializer=HealthCheckRequest.SerializeToString,
@@ -88,11 +94,18 @@ def grpc_answers(address: str) -> bool:
     return bool(answer.status == HealthCheckResponse.SERVING)
 
 
-def http_answers(url: str) -> bool:
-    parts = urlsplit(url)
-    with closing(http.client.HTTPConnection(parts.netloc, timeout=SECONDS)) as connection:
+def http_answers(url: str, environment: Mapping[str, str] = NOTHING) -> bool:
+    with closing(http_connection(urlsplit(url), environment)) as connection:
         try:
-            connection.request("GET", parts.path)
+            connection.request("GET", urlsplit(url).path)
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False
+
+
+def http_connection(parts: SplitResult, environment: Mapping[str, str]) -> http.client.HTTPConnection:
+    if parts.scheme != "https":
+        return http.client.HTTPConnection(parts.netloc, timeout=SECONDS)
+    from chassis import tls
+
+    return http.client.HTTPSConnection(parts.netloc, timeout=SECONDS, context=tls.client_context(environment))

@@ -32,11 +32,11 @@ class Service:
             told.setdefault("OIDC_CLIENT_ID", self.name)
         return Command(" ".join((self.name, *arguments)), run, place.log_of(self.name), environment=told)
 
-    def answering_at(self, place: Place) -> Callable[[], bool]:
+    def answering_at(self, place: Place, environment: Mapping[str, str] = os.environ) -> Callable[[], bool]:
         address = place.address(self.face)
         if self.face == "rest":
-            return partial(http_answers, f"http://{address}/health/ready")
-        return partial(grpc_answers, address)
+            return partial(http_answers, f"{scheme_in(environment)}://{address}/health/ready", environment)
+        return partial(grpc_answers, address, environment)
 
 
 BACKENDS = (
@@ -47,6 +47,11 @@ BACKENDS = (
 )
 GATEWAY = Service("gateway", "rest", "gateway metrics")
 SERVICES = (*BACKENDS, GATEWAY)
+
+
+def scheme_in(environment: Mapping[str, str]) -> str:
+    """How REST is spoken to."""
+    return "https" if environment.get("TLS_CERT_FILE") else "http"
 
 
 def inherited() -> dict[str, str]:

@@ -107,7 +107,8 @@ class Stack:
             self.infrastructure.wait_ready(name, seconds)
             return
         supervisor = self.infrastructure.supervisor
-        require_ready(supervisor, name, service.answering_at(self.place), self.place.log_of(name), seconds)
+        answers = service.answering_at(self.place, {**os.environ, **self.environment})
+        require_ready(supervisor, name, answers, self.place.log_of(name), seconds)
 
     def __enter__(self) -> Self:
         self.start()

@@ -8,7 +8,7 @@ from deploy.local.child import attached
 from deploy.local.foreground import tell
 from deploy.local.order_days import days_of
 from deploy.local.refusals import CannotStart
-from deploy.local.services import inherited
+from deploy.local.services import inherited, scheme_in
 from deploy.local.stack import Stack
 
 SAMPLE_ORDERS = "1400"
@@ -74,7 +74,7 @@ def orderctl(stack: Stack, *words: str) -> None:
 
 
 def show_where_to_look(stack: Stack) -> None:
-    rest = f"http://{stack.place.address('rest')}"
+    rest = f"{scheme_in(os.environ)}://{stack.place.address('rest')}"
     tell(f"""
   dashboard   {rest}/
   REST        {rest}/api/v1/orders      reference {rest}/docs

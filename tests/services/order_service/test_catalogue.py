@@ -1,11 +1,13 @@
 """The one question to another context: asked of a real gRPC server, and answered with silence by none."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import grpc
 import pytest
 
+from chassis.access.service_token import ServiceToken
 from chassis.errors import Unavailable
 from order_service.adapters.catalogue import InventoryCatalogue
 from order_service.domain import Product
@@ -17,9 +19,11 @@ class Shelves:
 
     def __init__(self) -> None:
         self.asked: list[int] = []
+        self.shown: list[str] = []
 
     async def BatchGetProducts(self, request: pb.BatchGetProductsRequest, context: Any) -> pb.BatchGetProductsResponse:
         self.asked.append(len(request.skus))
+        self.shown += [value for name, value in context.invocation_metadata() if name == "authorization"]
         known = [sku for sku in request.skus if not sku.startswith("N")]
         products = [
             pb.Product(sku=sku, name="a lamp", price="19.99", currency="GBP", active=True, version=3) for sku in known
@@ -46,6 +50,22 @@ def test_those_that_exist_come_with_their_price_in_minor_units() -> None:
         server, port = await _serve(Shelves())
         catalogue = InventoryCatalogue(f"127.0.0.1:{port}")
         assert await catalogue.products(["LAMP", "NONE"]) == [Product("LAMP", "a lamp", 1999, "GBP", True, 3)]
+        await catalogue.close()
+        await server.stop(0)
+
+    asyncio.run(run())
+
+
+def test_inventory_is_shown_a_token_of_our_own_where_it_asks_who_calls() -> None:
+    async def answer() -> Mapping[str, Any]:
+        return {"access_token": "ours", "expires_in": 60}
+
+    async def run() -> None:
+        shelves = Shelves()
+        server, port = await _serve(shelves)
+        catalogue = InventoryCatalogue(f"127.0.0.1:{port}", token=ServiceToken(answer))
+        await catalogue.products(["LAMP"])
+        assert shelves.shown == ["Bearer ours"]
         await catalogue.close()
         await server.stop(0)
 
