@@ -20,6 +20,9 @@ from order_service.event_handlers import HANDLERS, PRODUCT_HANDLERS, PRODUCT_TOP
 from order_service.feed import Announcer, Waiters
 from order_service.imports.assembly import build_imports
 from order_service.jobs import Census, Patrol, sku_index_job
+from order_service.live.assembly import build_live
+from order_service.live.feed import Tail
+from order_service.live.servicer import LiveServicer
 from order_service.metrics import OrderMetrics
 from order_service.reports.assembly import build_reports
 from order_service.servicer import OrderServicer, PlacingDesk, StuckOrderServicer, order_reader
@@ -37,16 +40,24 @@ def build(app: App) -> None:
     catalogue = InventoryCatalogue(settings.address_of("inventory"), credentials, app.service_token)
     app.on_stop(catalogue.close)
     metrics, waiters = OrderMetrics(), Waiters(app.database, app.loop, settings.max_waiting)
-    _serve(app, placing, catalogue, waiters, metrics)
-    _listen(app, waiters, metrics)
+    live, tail = build_live(app, settings.max_watching)
+    _serve(app, placing, catalogue, waiters, metrics, live)
+    _listen(app, waiters, metrics, tail)
     app.add_job(Patrol(app.database, app.add_relay().wake).job)
     app.add_job(Census(app.database).job)
+    app.add_job(sku_index_job(app.database))
     build_imports(app, settings, placing, catalogue, metrics.imported)
     build_reports(app, settings)
 
 
-    app.add_job(sku_index_job(app.database))
-def _serve(app: App, placing: Placing, catalogue: InventoryCatalogue, waiters: Waiters, metrics: OrderMetrics) -> None:
+def _serve(
+    app: App,
+    placing: Placing,
+    catalogue: InventoryCatalogue,
+    waiters: Waiters,
+    metrics: OrderMetrics,
+    live: LiveServicer,
+) -> None:
     writer = app.writer(
         {
             PlaceOrder: placing.place_orders,
@@ -58,16 +69,16 @@ def _serve(app: App, placing: Placing, catalogue: InventoryCatalogue, waiters: W
     reader = order_reader(app.database, CONTEXT)
     app.add_batcher(reader)
     desk = PlacingDesk(app.database, writer, catalogue, waiters, metrics, placing.currency)
-    servicer = OrderServicer(app.database, desk, writer, reader, metrics, app.door)
+    servicer = OrderServicer(app.database, desk, writer, reader, metrics, app.door, live)
     app.add_servicer(add_OrderServiceServicer_to_server, servicer)
     app.add_servicer(add_StuckOrderServiceServicer_to_server, StuckOrderServicer(app.database, writer))
 
 
-def _listen(app: App, waiters: Waiters, metrics: OrderMetrics) -> None:
-    announcer = Announcer(app.feed, waiters.look)
+def _listen(app: App, waiters: Waiters, metrics: OrderMetrics, tail: Tail) -> None:
+    announcer = Announcer(app.feed, waiters.look, tail.look)
     app.on_start(announcer.start)
     app.on_stop(announcer.stop)
-    room = OrderRoom((app.add_relay().wake, announcer.announce), (waiters.decide, metrics.stepped))
+    room = OrderRoom((app.add_relay().wake, announcer.announce, tail.stir), (waiters.decide, metrics.stepped))
     reads = partial(Consumer, app.database, app.settings.kafka, context=CONTEXT)
     app.add_consumer(reads(group=CONTEXT, topics=TOPICS, handlers=HANDLERS, room=room))
     app.add_consumer(reads(group="orders.prices", topics=PRODUCT_TOPICS, handlers=PRODUCT_HANDLERS, room=ProductRoom()))

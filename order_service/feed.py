@@ -131,7 +131,7 @@ class Waiters:
 class Announcer:
     """Says "look" to the other processes of this service, and hears what they say."""
 
-    def __init__(self, feed: Feed, look: Callable[[], None]) -> None:
+    def __init__(self, feed: Feed, *look: Callable[[], None]) -> None:
         self._feed = feed
         self._look = look
         self._name = ids.new_id()
@@ -153,4 +153,5 @@ class Announcer:
     async def _listen(self) -> None:
         async for name in self._feed.listen(CHANNEL):
             if name != self._name:
-                self._look()
+                for look in self._look:
+                    look()

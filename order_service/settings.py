@@ -21,6 +21,10 @@ class OrderSettings(ServiceSettings):
         default=10_000, ge=0, le=1_000_000, json_schema_extra=unit("orders"),
         description="orders whose decision callers wait for at once; more are refused as UNAVAILABLE",
     )  # fmt: skip
+    max_watching: int = Field(
+        default=20_000, ge=1, le=1_000_000, json_schema_extra=unit("watches"),
+        description="orders and customers watched at once by one instance; more are refused as UNAVAILABLE",
+    )  # fmt: skip
     import_max_bytes: int = Field(
         default=2_000_000_000, ge=1, le=100_000_000_000, json_schema_extra=unit("bytes"),
         description="the largest file that is imported, unpacked",

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from google.api import httpbody_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -32,8 +32,21 @@ EXPORT_PAGE_SIZE: Final = 500
 _BATCH: Final = "/orders.v1.OrderService/BatchCreateOrders"
 
 
+class Live(Protocol):
+    """Tells watchers what becomes of orders."""
+
+    async def watch(self, request: pb.WatchOrdersRequest, context: Context) -> None:
+        """One subject on the stream."""
+
+    async def batch_watch(self, requests: AsyncIterator[pb.BatchWatchOrdersRequest], context: Context) -> None:
+        """Many subjects on the stream."""
+
+    def look(self) -> None:
+        """Something was committed here."""
+
+
 class OrderServicer(OrderServiceServicer):
-    """Places orders, shows them, and takes the wish for their end."""
+    """Places orders, shows them, tells what becomes of them, and takes the wish for their end."""
 
     def __init__(
         self,
@@ -43,6 +56,7 @@ class OrderServicer(OrderServiceServicer):
         reader: "Batcher[str, Shown]",
         metrics: OrderMetrics,
         door: Door,
+        live: Live,
     ) -> None:
         self._database = database
         self._metrics = metrics
@@ -51,6 +65,7 @@ class OrderServicer(OrderServiceServicer):
         self._reader = reader
         self._door = door
         self._may_place = policy_named(_BATCH)
+        self._live = live
 
     async def BatchCreateOrders(
         self, request: pb.BatchCreateOrdersRequest, context: Context
@@ -67,6 +82,7 @@ class OrderServicer(OrderServiceServicer):
         if entries:
             async for answers in self._desk.place(entries):
                 if answers:
+                    self._live.look()
                     yield pb.BatchCreateOrdersResponse(results=[result_to_proto(answer) for answer in answers])
 
     def _accept(
@@ -115,18 +131,6 @@ class OrderServicer(OrderServiceServicer):
         orders = [wire.order_to_proto(shown) for shown in page]
         return pb.ListOrdersResponse(orders=orders, page_size=size, next_page_token=token)
 
-    async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.Order:
-        """Asks for an order's end; accepted, not done, while something must still be undone."""
-        caller = current.get()
-        command = CancelOrder(
-            request.order_id.lower(),
-            wire.normal(request.reason),
-            caller.actor,
-            tracing.current.get(),
-            caller.customer_id,
-        )
-        shown, has_moved = await self._writer.submit(command)
-        self._metrics.cancelling(has_moved)
     async def ExportOrders(
         self, request: pb.ExportOrdersRequest, context: Context
     ) -> AsyncIterator[httpbody_pb2.HttpBody]:
@@ -139,6 +143,19 @@ class OrderServicer(OrderServiceServicer):
             page, token = await self._database.aread(partial(read, page_token=token))
             yield wire.export_piece(page)
 
+    async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.Order:
+        """Asks for an order's end; accepted, not done, while something must still be undone."""
+        caller = current.get()
+        command = CancelOrder(
+            request.order_id.lower(),
+            wire.normal(request.reason),
+            caller.actor,
+            tracing.current.get(),
+            caller.customer_id,
+        )
+        shown, has_moved = await self._writer.submit(command)
+        self._live.look()
+        self._metrics.cancelling(has_moved)
         if shown.standing.status == Status.CANCELLING:
             mark_accepted(context)
         return wire.order_to_proto(shown)
@@ -163,12 +180,33 @@ class OrderServicer(OrderServiceServicer):
         rows = await self._database.aread(lambda connection: queries.timeline_of(connection, order_id))
         return pb.ListOrderTimelineResponse(steps=[wire.step_to_proto(row) for row in rows])
 
+    # Streams that are written here, not handed on: so what has waited too long for its reader can be broken off.
+    async def WatchOrders(self, request: pb.WatchOrdersRequest, context: Context) -> None:  # type: ignore[override]
+        """What becomes of an order, or of a customer's orders, as it happens."""
+        await self._live.watch(request, context)
+
+    async def BatchWatchOrders(  # type: ignore[override]
+        self, request: AsyncIterator[pb.BatchWatchOrdersRequest], context: Context
+    ) -> None:
+        """Many watches on one stream."""
+        await self._live.batch_watch(request, context)
+
     async def _seen(self, order_id: str) -> Shown:
         """Rule (P13): another customer's order does not exist, in the same words as one that was never placed."""
         shown = await self._reader.submit(order_id)
         if not current.get().may_see(shown.terms.customer_id):
             raise OrderNotFound(f"there is no order {order_id}")
         return shown
+
+
+def _filters(request: pb.ListOrdersRequest | pb.ExportOrdersRequest) -> Filters:
+    return Filters(
+        customer_id=_whose(wire.normal(request.customer_id)),
+        status=wire.status_name(request.status),
+        placed_after=_instant(request, "placed_after"),
+        placed_before=_instant(request, "placed_before"),
+        sku=wire.normal(request.sku),
+    )
 
 
 def _whose(customer_id: str) -> str:
@@ -194,16 +232,6 @@ def order_reader(database: Database, context: str) -> "Batcher[str, Shown]":
 def _instant(request: pb.ListOrdersRequest | pb.ExportOrdersRequest, field: str) -> datetime | None:
     if not request.HasField(field):
         return None
-def _filters(request: pb.ListOrdersRequest | pb.ExportOrdersRequest) -> Filters:
-    return Filters(
-        customer_id=_whose(wire.normal(request.customer_id)),
-        status=wire.status_name(request.status),
-        placed_after=_instant(request, "placed_after"),
-        placed_before=_instant(request, "placed_before"),
-        sku=wire.normal(request.sku),
-    )
-
-
     stamp: Timestamp = getattr(request, field)
     try:
         return stamp.ToDatetime(UTC)

@@ -29,6 +29,7 @@ from order_service.servicer import OrderServicer, PlacingDesk, order_reader
 from protos.orders.v1 import orders_pb2 as pb
 from protos.orders.v1 import orders_pb2_grpc, reports_pb2_grpc
 from tests.services.order_service.shop import Shop
+from tests.services.order_service.watched import Watched
 from tests.waiting import until
 
 Result = pb.BatchCreateOrdersResult
@@ -58,6 +59,7 @@ class Counter:
     shop: Shop
     shelf: Shelf
     waiters: Waiters
+    live: Any = None
     orders: Any = None
     reports: Any = None
     between_commit_and_answer: Callable[[], None] = lambda: None
@@ -128,15 +130,17 @@ async def _counter(shop: Shop, look_seconds: float, most: int, redis_url: str) -
     desk = PlacingDesk(shop.database, writer, counter.shelf, waiters, metrics, "GBP")
     health = Health("orders", {}, ())
     server = Server("orders", "127.0.0.1:0", health, 100)
-    servicer = OrderServicer(shop.database, desk, writer, reader, metrics, Door())
+    live = Watched(shop, asyncio.Event())
+    counter.live = live
+    servicer = OrderServicer(shop.database, desk, writer, reader, metrics, Door(), live.servicer)
     server.add(orders_pb2_grpc.add_OrderServiceServicer_to_server, servicer)
     redis = async_client(redis_url)
     reports = ReportServicer(shop.database, RedisBoardReader(redis), RedisCache(redis), "GBP")
     server.add(reports_pb2_grpc.add_ReportServiceServicer_to_server, reports)
     await server.start()
     await health.started()
-    writer.start()
-    reader.start()
+    for batcher in (writer, reader, *live.batchers):
+        batcher.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         counter.orders = orders_pb2_grpc.OrderServiceStub(channel)
         counter.reports = reports_pb2_grpc.ReportServiceStub(channel)
@@ -144,7 +148,7 @@ async def _counter(shop: Shop, look_seconds: float, most: int, redis_url: str) -
     await server.stop(0)
     await redis.aclose()
     shop.listeners.remove(waiters.decide)
-    await asyncio.gather(asyncio.to_thread(writer.stop), asyncio.to_thread(reader.stop))
+    await asyncio.gather(*(asyncio.to_thread(each.stop) for each in (writer, reader, *live.batchers)))
 
 
 async def trailers_of(call: Any) -> dict[str, str]:
