@@ -8,6 +8,8 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 
 from protos.options.v1 import options_pb2
 
+_DATE = "^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
+
 
 def option(descriptor: Any, extension: Any) -> Any:
     """One of the descriptor's options that is an extension."""
@@ -37,6 +39,11 @@ def is_amount(field: FieldDescriptor) -> bool:
 def is_timestamp(field: FieldDescriptor) -> bool:
     """Whether the field is a moment, a string in JSON."""
     return field.message_type is not None and field.message_type.full_name == "google.protobuf.Timestamp"
+
+
+def is_date(field: FieldDescriptor) -> bool:
+    """Whether the field is a day of the calendar, a string in JSON."""
+    return bool(rules_of(field).string.pattern == _DATE)
 
 
 def is_map(field: FieldDescriptor) -> bool:

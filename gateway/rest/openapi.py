@@ -6,29 +6,14 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from gateway.rest.examples import example_message
+from gateway.rest.binding import query_fields
+from gateway.rest.examples import example_message, example_request
 from gateway.rest.faces import Face
-from gateway.rest.fields import is_http_body, is_required, message_of
+from gateway.rest.fields import is_http_body, is_required, message_of, option
+from gateway.rest.refusals import MEDIA_TYPE, Refusals, reference
 from gateway.rest.schemas import Schema, Schemas
+from protos.options.v1 import options_pb2
 
-_PROBLEM = "application/problem+json"
-_REFUSALS = {
-    "400": "The body is not JSON (`malformed_request`).",
-    "401": "No valid token (`unauthenticated`).",
-    "403": "Not yours to do (`permission_denied`).",
-    "404": "There is nothing here, or not for you (`not_found`).",
-    "408": "The body did not arrive in time (`request_timeout`).",
-    "409": "What is there stands against it; `error_code` tells what (`insufficient_stock`, `lock_conflict`, …).",
-    "413": "The body is too large (`payload_too_large`).",
-    "415": "The body is of another kind (`unsupported_media_type`).",
-    "422": "It does not fit (`validation_error`, with `errors` by field), or a rule says no: `error_code` tells.",
-    "429": "Too many requests (`too_many_requests`); `Retry-After` tells when.",
-    "500": "A mistake of ours (`internal`).",
-    "503": "A service that is needed is away or busy (`unavailable`); `Retry-After` tells when.",
-    "504": "No answer in time (`deadline_exceeded`); what was asked may still happen.",
-}
-_ALWAYS = ("401", "403", "429", "500", "503", "504")
-_WITH_BODY = ("400", "408", "413", "415", "422")
 _HEADERS: dict[str, Schema] = {
     "X-Trace-Id": {"description": "The trace of this request.", "schema": {"type": "string"}},
     "ETag": {"description": "The version of what is shown.", "schema": {"type": "string"}},
@@ -36,7 +21,20 @@ _HEADERS: dict[str, Schema] = {
     "Idempotent-Replayed": {"description": "`true`: an equal request was here before.", "schema": {"type": "string"}},
     "Preference-Applied": {"description": "What was understood of `Prefer`.", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds until it is worth trying again.", "schema": {"type": "integer"}},
+    "RateLimit": {"description": "What is left of the caller's share, and for how long.", "schema": {"type": "string"}},
+    "WWW-Authenticate": {"description": "RFC 6750: what is wrong with the token.", "schema": {"type": "string"}},
+    "Content-Disposition": {"description": "The file's name.", "schema": {"type": "string"}},
 }
+_PARAMETERS: dict[str, Schema] = {
+    "traceparent": {
+        "name": "traceparent", "in": "header", "required": False, "schema": {"type": "string"},
+        "description": "W3C trace context, which the request then belongs to; else a trace begins here.",
+    },
+    "If-None-Match": {
+        "name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"},
+        "description": "The ETag of what you have: 304 when nothing has changed since.",
+    },
+}  # fmt: skip
 _PREFER = "`wait=N`: the answer may take up to N seconds (default 2, at most 30); `respond-async`: answer at once."
 _SYSTEM_PATHS = {
     "/health": "Whether everything is there; `services` names what is not.",
@@ -48,9 +46,11 @@ _SYSTEM_PATHS = {
 class OpenApi:
     """Builds the document; it never changes while the process runs."""
 
-    def __init__(self, faces: Sequence[Face], comments: Mapping[str, str]) -> None:
+    def __init__(self, faces: Sequence[Face], comments: Mapping[str, str], *, needs_token: bool = False) -> None:
         self._faces = faces
+        self._needs_token = needs_token
         self._schemas = Schemas(comments)
+        self._refusals = Refusals(self._schemas)
 
     def document(self) -> dict[str, Any]:
         """The whole of it, ready for JSON."""
@@ -69,32 +69,38 @@ class OpenApi:
             "paths": paths,
             "components": {
                 "schemas": self._schemas.components | {"Problem": _problem_schema(), "Health": _HEALTH},
-                "responses": {code: _refusal(text) for code, text in _REFUSALS.items()},
+                "responses": self._refusals.components(),
+                "parameters": _PARAMETERS,
                 "headers": _HEADERS,
                 "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
             },
-            "security": [{}, {"bearer": []}],
+            "security": [{"bearer": []}] if self._needs_token else [{}, {"bearer": []}],
         }
 
     def _operation(self, face: Face) -> dict[str, Any]:
         comment = self._schemas.comment(face.method.full_name)
+        access = option(face.method, options_pb2.access)
         operation = {
             "operationId": face.method.name,
             "tags": [face.method.containing_service.name],
             "summary": comment.partition(". ")[0].rstrip("."),
-            "description": comment,
+            "description": f"{comment} {_roles_of(access)}",
             "parameters": self._parameters(face),
-            "responses": self._successes(face) | {code: _ref("responses", code) for code in _refusals_of(face)},
+            "responses": self._successes(face) | self._refusals.of(face),
         }
-        return operation | ({"requestBody": self._body(face)} if face.body else {})
+        operation |= {"requestBody": self._body(face)} if face.body else {}
+        return operation | ({"security": []} if access.anyone else {})
 
     def _parameters(self, face: Face) -> list[dict[str, Any]]:
         fields = face.request.fields_by_name
         path = [self._parameter("path", name, fields[name], True) for name in face.variables]
-        in_query = [] if face.body == "*" else [f for f in fields.values() if f.name not in face.not_in_query]
-        query = [self._parameter("query", field.name, field, is_required(field)) for field in in_query]
+        in_query = {} if face.body == "*" else dict(query_fields(face.request, face.not_in_query))
+        query = [
+            self._parameter("query", name, given.field, is_required(given.field)) for name, given in in_query.items()
+        ]
         headers = [self._header(face, header.header, fields[header.field]) for header in face.options.headers]
-        return path + query + headers
+        common = ["If-None-Match", "traceparent"] if _is_tagged(face) else ["traceparent"]
+        return path + query + headers + [reference("parameters", name) for name in common]
 
     def _parameter(self, place: str, name: str, field: FieldDescriptor, required: bool) -> dict[str, Any]:
         schema = self._schemas.given_field(field)
@@ -123,15 +129,17 @@ class OpenApi:
         # What may come in a header need not stand in the body.
         headers = {header.field for header in face.options.headers}
         schema["required"] = [name for name in schema.get("required", []) if name not in headers]
-        content = {"schema": schema, "example": example_message(face.request, elsewhere)}
+        content = {"schema": schema, "example": example_request(face.request, elsewhere)}
         return {"required": bool(schema["required"]), "content": {"application/json": content}}
 
     def _successes(self, face: Face) -> dict[str, Any]:
         if is_http_body(face.response):
-            return {"200": _response("The file.", {"text/csv": {"schema": {"type": "string"}}})}
+            return {"200": _response("The file.", {"text/csv": {"schema": {"type": "string"}}}, "Content-Disposition")}
         content = {"application/json": self._shown(face)}
         return {code: _response(text, content, *headers) for code, text, headers in _outcomes(face)} | (
-            {"304": {"description": "It is what you have."}} if _is_tagged(face) else {}
+            {"304": {"description": "It is what you have.", "headers": _named("X-Trace-Id", "ETag")}}
+            if _is_tagged(face)
+            else {}
         )
 
     def _shown(self, face: Face) -> dict[str, Any]:
@@ -140,13 +148,33 @@ class OpenApi:
             example: dict[str, Any] = {"data": example_message(face.response)}
         else:
             one = message_of(face.list_field)
-            data, meta = {"type": "array", "items": self._schemas.shown(one)}, {"meta": _META}
-            example = {"data": [example_message(one)], "meta": {"page_size": 15, "next_page_token": None}}
+            data, meta = {"type": "array", "items": self._schemas.shown(one)}, {"meta": self._meta(face)}
+            others = example_message(face.response, frozenset({face.options.list_field}))
+            pages = {"page_size": 15, "next_page_token": None}
+            example = {"data": [example_message(one)], "meta": others | pages}
         properties = {"data": data, **meta}
         return {
             "schema": {"type": "object", "properties": properties, "required": list(properties)},
             "example": example,
         }
+
+    def _meta(self, face: Face) -> Schema:
+        """All that a list's message has beside its items; every list tells its page."""
+        self._schemas.shown(face.response)
+        whole = self._schemas.components.pop(face.response.full_name)["properties"]
+        others = {name: schema for name, schema in whole.items() if name != face.options.list_field}
+        silent = {"unreachable": _UNREACHABLE} if face.options.fan_out else {}
+        properties = (
+            others | silent | {"page_size": {"type": "integer"}, "next_page_token": {"type": ["string", "null"]}}
+        )
+        return {"type": "object", "properties": properties, "required": ["page_size", "next_page_token"]}
+
+
+def _roles_of(access: options_pb2.Access) -> str:
+    if access.anyone:
+        return "Needs no token: what is sent proves itself."
+    roles = ", ".join(options_pb2.Role.Name(role).removeprefix("ROLE_").lower() for role in access.roles)
+    return f"Roles: {roles or 'none'}."
 
 
 def _outcomes(face: Face) -> list[tuple[str, str, list[str]]]:
@@ -170,26 +198,16 @@ def _outcomes(face: Face) -> list[tuple[str, str, list[str]]]:
     return made if face.options.creates else done
 
 
-def _refusals_of(face: Face) -> list[str]:
-    codes = [*_ALWAYS]
-    codes += _WITH_BODY if face.body else ["422"] if face.request.fields else []
-    codes += ["404"] if face.variables else []
-    codes += [] if face.verb == "GET" else ["409"]
-    return sorted({*codes})
-
-
 def _is_tagged(face: Face) -> bool:
     return face.verb == "GET" and face.list_field is None and "version" in face.response.fields_by_name
 
 
 def _response(description: str, content: Mapping[str, Any], *headers: str) -> dict[str, Any]:
-    named = {name: _ref("headers", name) for name in ("X-Trace-Id", *headers)}
-    return {"description": description, "headers": named, "content": content}
+    return {"description": description, "headers": _named("X-Trace-Id", *headers), "content": content}
 
 
-def _refusal(text: str) -> dict[str, Any]:
-    headers = {name: _ref("headers", name) for name in ("X-Trace-Id", "Retry-After")}
-    return {"description": text, "headers": headers, "content": {_PROBLEM: {"schema": _ref("schemas", "Problem")}}}
+def _named(*headers: str) -> dict[str, Any]:
+    return {name: reference("headers", name) for name in headers}
 
 
 def _raw_content(face: Face) -> dict[str, Any]:
@@ -204,10 +222,12 @@ def _raw_content(face: Face) -> dict[str, Any]:
 
 
 def _health_operation(path: str, text: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": _ref("schemas", "Health")}}
+    content = {"application/json": {"schema": reference("schemas", "Health")}}
     responses = {"200": _response("It is.", content), "503": _response("It is not.", content)}
     name = path.strip("/").replace("/", "-")
-    problem = {"default": {"description": "A refusal.", "content": {_PROBLEM: {"schema": _ref("schemas", "Problem")}}}}
+    problem = {
+        "default": {"description": "A refusal.", "content": {MEDIA_TYPE: {"schema": reference("schemas", "Problem")}}}
+    }
     return {"operationId": name, "tags": ["Health"], "summary": text, "security": [], "responses": responses | problem}
 
 
@@ -230,10 +250,6 @@ def _problem_schema() -> Schema:
     }
 
 
-def _ref(kind: str, name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/{kind}/{name}"}
-
-
 def _version() -> str:
     try:
         return version("order-system")
@@ -241,10 +257,10 @@ def _version() -> str:
         return "0"
 
 
-_META: Schema = {
-    "type": "object",
-    "properties": {"page_size": {"type": "integer"}, "next_page_token": {"type": ["string", "null"]}},
-    "required": ["page_size", "next_page_token"],
+_UNREACHABLE: Schema = {
+    "type": "array",
+    "items": {"type": "string"},
+    "description": "Services that did not answer; absent where one service was asked.",
 }
 _HEALTH: Schema = {
     "type": "object",

@@ -121,6 +121,11 @@ def from_status(status: status_pb2.Status, writers: Writers) -> Problem:
     return problem
 
 
+def http_status_of(code: int, reason: str) -> int:
+    """The HTTP status of a refusal with this gRPC code and this reason."""
+    return _STATUS_OF_REASON.get(reason, _HTTP_STATUS.get(code, 500))
+
+
 def _bare(code: int) -> Problem:
     return unexplained(_HTTP_STATUS.get(code, 500))
 
@@ -131,14 +136,14 @@ def _explain(problem: Problem, status: status_pb2.Status, detail: Packed, writer
         # A service's INTERNAL is named too, but says nothing of the inside.
         if problem.status != 500:
             problem.code, problem.message = message.reason, status.message
-            problem.status = _STATUS_OF_REASON.get(message.reason, problem.status)
+            problem.status = http_status_of(status.code, message.reason)
     elif isinstance(message, error_details_pb2.BadRequest):
         errors: dict[str, list[str]] = {}
         for violation in message.field_violations:
             errors.setdefault(violation.field, []).append(violation.description)
         problem.errors = errors
     elif isinstance(message, error_details_pb2.RetryInfo):
-        problem.headers = _retry_after(message.retry_delay.seconds + message.retry_delay.nanos / 1e9)
+        problem.headers = retry_after(message.retry_delay.seconds + message.retry_delay.nanos / 1e9)
     elif message is not None and message.DESCRIPTOR.file.package != "google.rpc":
         problem.members = {**problem.members, **writers.of_message(message)}
 
@@ -152,5 +157,6 @@ def _unpacked(detail: Packed) -> Any:
         return None
 
 
-def _retry_after(seconds: float) -> tuple[tuple[bytes, bytes], ...]:
+def retry_after(seconds: float) -> tuple[tuple[bytes, bytes], ...]:
+    """The header that says when to come again, in whole seconds."""
     return ((b"retry-after", str(max(1, math.ceil(seconds))).encode()),)

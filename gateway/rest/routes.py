@@ -42,7 +42,8 @@ def build_routes(channels: Channels, settings: GatewaySettings, door: Door) -> R
             endpoint = Guarded(endpoint, gate)
         for path in dict.fromkeys(face.paths):
             router.add(face.verb, path, endpoint)
-    for path, endpoint in _own(channels, OpenApi(faces, descriptors.comments)).items():
+    openapi = OpenApi(faces, descriptors.comments, needs_token=settings.asks_callers)
+    for path, endpoint in _own(channels, openapi).items():
         for prefix in ("", "/api/v1", "/api"):
             router.add("GET", prefix + path, endpoint)
     router.add("GET", "/", _page("index.html"))

@@ -5,13 +5,13 @@ import binascii
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from unicodedata import normalize
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
-from gateway.rest.fields import bare_names, is_timestamp, is_verbatim
+from gateway.rest.fields import bare_names, is_date, is_timestamp, is_verbatim
 from gateway.rest.wrong import wrong
 
 Read = Callable[[Any], Any]
@@ -23,6 +23,7 @@ _RANGES = {
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
 _WHOLE = re.compile(r"-?[0-9]{1,20}")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -76,6 +77,16 @@ def read_time(value: object) -> dict[str, int]:
     return {"seconds": seconds, "nanos": int((fraction or "").ljust(9, "0"))}
 
 
+def read_date(value: object) -> str:
+    """A day as RFC 3339 writes it."""
+    text = read_text(value)
+    try:
+        date.fromisoformat(text if _DATE.fullmatch(text) else "")
+    except ValueError:
+        raise wrong("must be a day of the calendar like 2026-01-31") from None
+    return text
+
+
 def whole_between(low: int, high: int) -> Read:
     """Reads whole JSON numbers; neither 1.0 nor true is one."""
 
@@ -116,6 +127,8 @@ def reader_of(field: FieldDescriptor) -> Read:
         return read_flag
     if field.type == FieldDescriptor.TYPE_BYTES:
         return read_bytes
+    if is_date(field):
+        return read_date
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
         return read_verbatim if is_verbatim(field) else read_text
     return read_number

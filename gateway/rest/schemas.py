@@ -10,10 +10,12 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from gateway.rest.examples import example_of
 from gateway.rest.fields import (
     bare_names,
+    is_date,
     is_map,
     is_message,
     is_required,
     is_timestamp,
+    is_verbatim,
     message_of,
     rules_of,
     value_of,
@@ -35,6 +37,7 @@ _KEYWORDS = {
     "lte": "maximum", "lt": "exclusiveMaximum", "min_items": "minItems", "max_items": "maxItems",
     "min_pairs": "minProperties", "max_pairs": "maxProperties",
 }  # fmt: skip
+_NO_CONTROLS = r"^[^\u0000-\u001f\u007f]*$"
 
 
 class Schemas:
@@ -55,7 +58,7 @@ class Schemas:
     def given(self, message: Descriptor, without: frozenset[str] = frozenset()) -> Schema:
         """The schema of a message in a request, with its rules; `without` are fields that come another way."""
         fields = [field for field in message.fields if field.name not in without]
-        properties = {field.name: self.given_field(field) for field in fields}
+        properties = {field.name: self._given_property(field) for field in fields}
         schema = self._object(message, properties) | {"additionalProperties": False}
         required = [field.name for field in fields if is_required(field)]
         return schema | ({"required": required} if required else {})
@@ -63,6 +66,11 @@ class Schemas:
     def given_field(self, field: FieldDescriptor) -> Schema:
         """The schema of one field of a request."""
         return self._described(field, self._composed(field, rules_of(field), self._given_one))
+
+    def _given_property(self, field: FieldDescriptor) -> Schema:
+        """In JSON, null stands for what is not given."""
+        schema = self.given_field(field)
+        return schema if is_required(field) else _or_null(schema)
 
     def comment(self, full_name: str) -> str:
         """What the protos say of it; empty when they say nothing."""
@@ -78,11 +86,7 @@ class Schemas:
 
     def _shown_field(self, field: FieldDescriptor) -> Schema:
         schema = self._described(field, self._composed(field, validate_pb2.FieldRules(), self._shown_one))
-        if not field.has_presence:
-            return schema
-        if "$ref" in schema:
-            return {"anyOf": [{"$ref": schema.pop("$ref")}, {"type": "null"}], **schema}
-        return schema | {"type": [schema["type"], "null"]}
+        return _or_null(schema) if field.has_presence else schema
 
     def _composed(self, field: FieldDescriptor, rules: Any, one: Any) -> Schema:
         """Lists and maps of what `one` makes of a single value."""
@@ -100,7 +104,9 @@ class Schemas:
     def _given_one(self, field: FieldDescriptor, rules: Any) -> Schema:
         if is_message(field):
             return self.given(message_of(field))
-        return self._scalar(field) | _rules_of(rules)
+        if is_date(field):
+            return {"type": "string", "format": "date"}
+        return self._scalar(field) | _rules_of(rules, is_trimmed=not is_verbatim(field))
 
     def _scalar(self, field: FieldDescriptor) -> Schema:
         if is_timestamp(field):
@@ -123,7 +129,13 @@ class Schemas:
         return {"$ref": f"#/components/schemas/{enum.full_name}"}
 
 
-def _rules_of(rules: Any) -> Schema:
+def _or_null(schema: Schema) -> Schema:
+    if "$ref" in schema:
+        return {"anyOf": [{"$ref": schema.pop("$ref")}, {"type": "null"}], **schema}
+    return schema | {"type": [schema["type"], "null"]}
+
+
+def _rules_of(rules: Any, *, is_trimmed: bool) -> Schema:
     """The keywords for the rules of a single value."""
     kind = rules.WhichOneof("type")
     if kind in (None, "enum", "timestamp"):
@@ -131,7 +143,18 @@ def _rules_of(rules: Any) -> Schema:
     inner = getattr(rules, kind)
     named = {"format": "uuid"} if kind == "string" and inner.uuid else {}
     forbidden = {"not": {"enum": list(inner.not_in)}} if getattr(inner, "not_in", None) else {}
-    return _keywords(inner) | named | forbidden
+    keywords = _keywords(inner) | named | forbidden
+    if kind == "string" and is_trimmed and keywords.get("pattern") == _NO_CONTROLS and "minLength" in keywords:
+        keywords["pattern"] = _visible(keywords["minLength"])
+    return keywords
+
+
+def _visible(least: int) -> str:
+    """No control characters, and at least so many others that white space around them does not count for."""
+    inside = _NO_CONTROLS[1:-1]
+    solid = inside.removesuffix("]*") + r"\s]"
+    between = inside.removesuffix("*") + f"{{{least - 2},}}" + solid if least > 1 else ""
+    return f"^{inside}{solid}{between}{inside}$"
 
 
 def _keywords(rules: Any) -> Schema:

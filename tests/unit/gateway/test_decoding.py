@@ -82,7 +82,7 @@ def test_inner_messages_are_read_like_outer_ones() -> None:
     request = read(operations_pb2.ReplayDeadLettersRequest, {"service": "orders", "filter": {"ids": ["a", "b"]}})
 
     assert list(request.filter.ids) == ["a", "b"]
-    errors = wrong_with(operations_pb2.ReplayDeadLettersRequest, {"filter": {"ids": ["a", 2]}})
+    errors = wrong_with(operations_pb2.ReplayDeadLettersRequest, {"service": "orders", "filter": {"ids": ["a", 2]}})
     assert errors == {"filter.ids[1]": ["must be a string"]}
 
 
