@@ -4,6 +4,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from chassis import audit, tracing
 from chassis.database import run_sql
 from order_service.reports import repository
 from order_service.reports.repository import ALL_ORDERS
@@ -25,11 +26,19 @@ def count_marks(connection: Connection) -> int:
     return repository.count_marks(connection, turn, MARKS)
 
 
-def ask_to_rebuild(connection: Connection) -> None:
-    """Count all orders anew; one that is under way is gone on with."""
+def begin(connection: Connection) -> None:
+    """Where there is no state at all, count all orders."""
+    repository.take_turn(connection)
+
+
+def ask_to_rebuild(connection: Connection, actor: str, traceparent: str = "") -> None:
+    """Count all orders anew; one that is under way is gone on with. It is written down who asked."""
     turn = repository.take_turn(connection)
     if turn.building is None:
         repository.begin_building(connection, turn)
+    tracing.current.set(traceparent)
+    details = {"generation": turn.building or turn.turn}
+    audit.note(connection, actor=actor, action="rebuild_reports", subject="reports", details=details)
 
 
 def count_next_orders(connection: Connection, orders: int = ORDERS) -> bool:

@@ -70,14 +70,17 @@ class ReportKeeper:
         until = clock.monotonic() + _PASS_SECONDS
         work = self._database.read(queries.work)
         if work is None:
-            self._database.write(commands.ask_to_rebuild)
+            self._database.write(commands.begin)
             return
         self._measure(work)
         if work.has_marks:
             self._again(lambda: self._database.write(commands.count_marks) == commands.MARKS, until)
         if work.is_building:
             self._again(self._count_next_orders, until)
-        self._tell(until)
+        if work.has_marks or work.is_building:
+            work = self._database.read(queries.work)
+        if work is not None and clock.monotonic() >= self._rest_until:
+            self._tell(work, until)
 
     def tidy(self) -> None:
         """Delete what former generations have left."""
@@ -98,10 +101,7 @@ class ReportKeeper:
     def _count_next_orders(self) -> bool:
         return self._database.write(lambda connection: commands.count_next_orders(connection, self._piece))
 
-    def _tell(self, until: float) -> None:
-        work = self._database.read(queries.work)
-        if work is None or clock.monotonic() < self._rest_until:
-            return
+    def _tell(self, work: Work, until: float) -> None:
         try:
             self._write(work, until)
         except BoardsAway as away:

@@ -5,7 +5,8 @@ from datetime import date
 from functools import partial
 from typing import Final
 
-from chassis import clock
+from chassis import clock, tracing
+from chassis.access.caller import current
 from chassis.database import Database
 from chassis.interceptor import Context
 from chassis.server import mark_accepted
@@ -84,7 +85,8 @@ class ReportServicer(ReportServiceServicer):
 
     async def RebuildReports(self, request: pb.RebuildReportsRequest, context: Context) -> pb.Rebuild:
         """Count everything anew; the job does it, and this does not wait for it."""
-        await self._database.awrite(commands.ask_to_rebuild)
+        actor, traceparent = current.get().actor, tracing.current.get()
+        await self._database.awrite(lambda connection: commands.ask_to_rebuild(connection, actor, traceparent))
         mark_accepted(context)
         return wire.rebuild_to_proto(await self._database.aread(queries.rebuild))
 

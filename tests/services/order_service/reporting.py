@@ -7,6 +7,7 @@ import redis
 from sqlalchemy import text
 
 from chassis.redis import client
+from order_service.reports import commands
 from order_service.reports.adapters.boards import RedisBoardWriter
 from order_service.reports.domain import Board, Figures
 from order_service.reports.jobs import ReportKeeper
@@ -75,6 +76,10 @@ class Office:
             return self.is_settled()
 
         assert until(is_settled_after_a_pass, every=0), "it does not come to rest"
+
+    def rebuild(self) -> None:
+        """An operator asks for it."""
+        self.shop.database.write(lambda connection: commands.ask_to_rebuild(connection, "operator"))
 
     def is_settled(self) -> bool:
         """Whether all is counted and told."""

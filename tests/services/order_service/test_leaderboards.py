@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deploy.local import Infrastructure
-from order_service.reports import commands, queries
+from order_service.reports import queries
 from order_service.reports.domain import CUSTOMERS, Board, Place
 from protos.orders.v1 import orders_pb2
 from protos.orders.v1 import reports_pb2 as pb
@@ -184,6 +184,8 @@ def test_a_rebuild_is_accepted_and_changes_nothing_that_is_right(office: Office,
 
     serve(office.shop, scenario, redis_url=redis_url)
     assert office.wrong() == []
+    [act] = office.shop.rows("SELECT actor, action, subject FROM audit")
+    assert tuple(act) == ("client", "rebuild_reports", "reports")
 
 
 # ---- what is cached
@@ -268,7 +270,7 @@ def test_a_rebuild_leaves_nothing_of_the_cache(office: Office, redis_url: str) -
 
     async def scenario(counter: Counter) -> None:
         first = await counter.reports.GetDailyKpis(A_DAY)
-        await counter.aside(office.shop.database.write, commands.ask_to_rebuild)
+        await counter.aside(office.rebuild)
         await counter.aside(office.settle)
         assert (await counter.reports.GetDailyKpis(A_DAY)).counted_at != first.counted_at
 

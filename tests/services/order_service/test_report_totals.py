@@ -78,9 +78,6 @@ def test_whatever_happens_reports_are_what_the_orders_come_to(office: Office, se
             choice.choice(keepers).go_on()
         office.boards.after.clear()
 
-    def rebuild() -> None:
-        office.shop.database.write(commands.ask_to_rebuild)
-
     def flush() -> None:
         office.redis.flushdb()
 
@@ -90,7 +87,7 @@ def test_whatever_happens_reports_are_what_the_orders_come_to(office: Office, se
 
     for _ in range(120):
         often = [place] * 6 + [complete] * 6 + [give_back] * 4 + [go_on] * 4
-        choice.choice([*often, die_after_the_change, rebuild, flush, hear_again])()
+        choice.choice([*often, die_after_the_change, office.rebuild, flush, hear_again])()
     office.settle(choice.choice(keepers))
 
     assert office.wrong() == []
@@ -199,7 +196,7 @@ def test_what_is_completed_while_a_rebuild_counts_counts_once(office: Office, pa
     late = office.shop.place(("B", 2), customer="anna")
     office.shop.hear(reserved(late))
     office.settle()
-    office.shop.database.write(commands.ask_to_rebuild)
+    office.rebuild()
 
     def meanwhile() -> None:
         office.shop.hear(captured(late))
@@ -219,7 +216,7 @@ def test_a_rebuild_mends_what_is_wrong_and_orders_flow_meanwhile(office: Office)
     office.shop.run("UPDATE report_products SET units = 0")
     office.shop.run("INSERT INTO report_refunds VALUES (CAST(:id AS uuid), 7, '{}')", id=orders[0])
 
-    office.shop.database.write(commands.ask_to_rebuild)
+    office.rebuild()
     while office.shop.database.write(lambda connection: commands.count_next_orders(connection, 2)):
         office.complete(("B", 1), customer="c-1")
         office.give_back(orders.pop(), 20)
@@ -235,7 +232,7 @@ def test_a_rebuild_that_is_asked_for_again_goes_on(office: Office) -> None:
     office.complete()
     office.settle()
     for _ in range(2):
-        office.shop.database.write(commands.ask_to_rebuild)
+        office.rebuild()
     building = office.one("SELECT building FROM report_state")
     office.settle()
 
@@ -296,7 +293,7 @@ def test_a_customer_who_gets_a_pseudonym_leaves_the_boards_under_the_old_name(of
     office.complete(("A", 2), customer="ben")
     office.settle()
     office.complete(("B", 1), customer="anna")
-    office.shop.database.write(commands.ask_to_rebuild)
+    office.rebuild()
     office.shop.database.write(lambda connection: commands.count_next_orders(connection, 1))
 
     def forget(connection: Connection) -> None:
