@@ -17,6 +17,7 @@ from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.health import Health
 from chassis.jobs import Job, JobRunner
+from chassis.limits.limits import Limits
 from chassis.logs import get_logger
 from chassis.migrations import SchemaState, schema_state
 from chassis.operations.servicer import OperationsServicer
@@ -71,7 +72,7 @@ class App:
         self._is_api = "api" in self.roles
         checks = {"database": self._check_database, "redis": self._check_redis, "kafka": self._check_kafka}
         self.health = Health(context, checks, needed=("database",) if self._is_api else ())
-        self.door = Door.of(common)
+        self.door = Door.of(common, Limits.of(common, context, common.redis))
         self.service_token = ServiceToken.of(common)
         self.server = Server(
             context,
@@ -167,6 +168,7 @@ class App:
             await hook()
         if self._watching is not None:
             self._watching.cancel()
+        await self.door.close()
         await self.redis.aclose()
         self.feed.close()
         await _end(self.database.close)

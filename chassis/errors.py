@@ -70,6 +70,13 @@ class LockConflict(Refusal):
     status = "ABORTED"
 
 
+class TooManyRequests(Refusal):
+    """The caller is beyond their own limit; `retry_after` tells when the next request will do."""
+
+    code = "too_many_requests"
+    status = "RESOURCE_EXHAUSTED"
+
+
 class Unavailable(Refusal):
     """Something that is needed is away for now; `retry_after` defaults to a second."""
 

@@ -12,6 +12,7 @@ from chassis import clock, tracing
 from chassis.access.door import Door, Gate
 from chassis.access.policy import OPERATORS_MAY, Policy, policy_named
 from chassis.errors import Overloaded, Refusal, Unauthenticated
+from chassis.limits.limits import VOUCHER, refusal
 from chassis.logs import get_logger
 from chassis.metrics import counter, gauge, histogram
 from chassis.status import code_of, status_of, trailers_of
@@ -104,6 +105,18 @@ class Method:
         self._requests = requests
         self._counts: dict[str, Any] = {"OK": requests.labels(name, "OK")}
 
+    async def enter(self, context: Context) -> None:
+        """Find out who calls, whether they may, and whether they have called too often. Raises the Refusal."""
+        if self.gate is None:
+            return
+        await self.gate.enter(_said(context, "authorization"))
+        if (verdict := await self.gate.count(_said(context, VOUCHER))) is None:
+            return
+        told = (("ratelimit", verdict.told), ("ratelimit-policy", verdict.rate.policy))
+        context.set_trailing_metadata((*(context.trailing_metadata() or ()), *told))
+        if not verdict.is_admitted:
+            raise refusal(verdict)
+
     def ended(self, code: str, seconds: float) -> None:
         """Count one RPC."""
         if (count := self._counts.get(code)) is None:
@@ -172,7 +185,7 @@ def _answered(method: Method, behaviour: Any, check: Any) -> Any:
         try:
             call.admit()
             if method.gate is not None:
-                await method.gate.enter(_authorization_in(context))
+                await method.enter(context)
             return await behaviour(check(request), context)
         except asyncio.CancelledError:
             call.code = "CANCELLED"
@@ -193,7 +206,7 @@ def _streamed(method: Method, behaviour: Any, check: Any) -> Any:
         try:
             call.admit()
             if method.gate is not None:
-                await method.gate.enter(_authorization_in(context))
+                await method.enter(context)
             async for response in behaviour(check(request), context):
                 yield response
         except (asyncio.CancelledError, GeneratorExit):
@@ -228,11 +241,11 @@ def _trace_from(context: Context) -> str:
     return tracing.from_headers(traceparent, x_trace_id)
 
 
-def _authorization_in(context: Context) -> str:
+def _said(context: Context, name: str) -> str:
     """Who says two things about who they are has said nothing."""
-    said = [str(value) for key, value in context.invocation_metadata() or () if key == "authorization"]
+    said = [str(value) for key, value in context.invocation_metadata() or () if key == name]
     if len(said) > 1:
-        raise Unauthenticated("there is more than one authorization")
+        raise Unauthenticated(f"there is more than one {name}")
     return said[0] if said else ""
 
 

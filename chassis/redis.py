@@ -39,12 +39,12 @@ def client(url: str) -> SyncRedis:
     )
 
 
-def async_client(url: str) -> AsyncRedis:
-    """The same for the event loop."""
+def async_client(url: str, patience: float = _PATIENCE_SECONDS) -> AsyncRedis:
+    """The same for the event loop; `patience` in seconds."""
     return redis.asyncio.Redis.from_url(
         url,
-        socket_connect_timeout=_PATIENCE_SECONDS,
-        socket_timeout=_PATIENCE_SECONDS,
+        socket_connect_timeout=patience,
+        socket_timeout=patience,
         retry=redis.asyncio.retry.Retry(NoBackoff(), 0),
         max_connections=64,
     )

@@ -11,8 +11,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from chassis import failpoints
-from chassis.access.settings import AccessSettings
 from chassis.addresses import is_loopback
+from chassis.limits.settings import LimitSettings
 from chassis.masking import without_credentials
 
 ROLES: Final = ("api", "worker", "relay", "jobs")
@@ -97,7 +97,7 @@ def bootstrap_servers(told: str, offset: int) -> str:
     return told or f"127.0.0.1:{59092 + offset}"
 
 
-class ServiceSettings(AccessSettings):
+class ServiceSettings(LimitSettings):
     """What every service can be told; each adds its own in a subclass. Read once, at start."""
 
     model_config = SettingsConfigDict(

@@ -83,6 +83,7 @@ async def send_answer(send: Send, request: Request, answer: Answer) -> None:
         (b"x-trace-id", tracing.trace_id_of(request.traceparent).encode()),
         *answer.common,
         *answer.headers,
+        *request.told,
     ]
     if is_interrupted:
         headers.append((b"connection", b"close"))
@@ -98,7 +99,7 @@ async def send_answer(send: Send, request: Request, answer: Answer) -> None:
 async def send_stream(send: Send, request: Request, stream: Stream) -> None:
     """Sends the pieces as they come, at the pace at which the client takes them, until it has all or hangs up."""
     trace_id = tracing.trace_id_of(request.traceparent).encode()
-    headers = [*stream.headers, (b"x-trace-id", trace_id), *_API]
+    headers = [*stream.headers, (b"x-trace-id", trace_id), *_API, *request.told]
     await send({"type": "http.response.start", "status": stream.status, "headers": headers})
     async with aclosing(stream.pieces) as pieces, request.watched() as client:
         async for piece in pieces:

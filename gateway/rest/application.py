@@ -7,6 +7,7 @@ import grpc
 
 from chassis import clock, tls, tracing
 from chassis.access.door import Door
+from chassis.limits.limits import Limits
 from chassis.logs import get_logger
 from chassis.settings import GRPC_PORTS
 from gateway.rest.answers import Answer, Stream, of_problem, send_answer, send_stream
@@ -48,7 +49,8 @@ class Gateway:
         await receive()
         addresses = {context: self._settings.address_of(context) for context in GRPC_PORTS}
         self._channels = Channels(addresses, tls.credentials_of(self._settings))
-        self._routes = build_routes(self._channels, self._settings, Door.of(self._settings))
+        door = Door.of(self._settings, Limits.of(self._settings, "gateway", self._settings.redis))
+        self._routes = build_routes(self._channels, self._settings, door)
         # What is there now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -57,6 +59,7 @@ class Gateway:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._channels.close()
+        await door.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:

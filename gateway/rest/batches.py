@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 
+from chassis.limits.limits import VOUCHER
 from chassis.logs import get_logger
 from gateway.rest.metrics import BatchMetrics
 from gateway.rest.problems import overloaded
@@ -37,6 +38,8 @@ class Entry:
     answer: "asyncio.Future[Any]"
     seconds: float
     """How long its batch may take over it."""
+    voucher: str = ""
+    """What shows the service that the request was counted."""
     stored: Any = None
     """The result so far, when it is not the last word."""
 
@@ -70,14 +73,14 @@ class Batches:
         self._loop = asyncio.get_running_loop()
         self._metrics = BatchMetrics(lambda: self._waiting)
 
-    async def result_of(self, fields: dict[str, Any], size: int, seconds: float) -> Any:
+    async def result_of(self, fields: dict[str, Any], size: int, seconds: float, voucher: str = "") -> Any:
         """The last result that the stream gives for these fields; when it breaks, the one before, or its error.
 
         Raises Problem when too many wait, and AioRpcError. A caller that goes away cancels nothing.
         """
         if self._waiting >= self._bounds.waiting or self._waiting_bytes + size > WAITING_BYTES:
             raise overloaded("More requests are waiting than will be answered in time.")
-        entry = Entry(fields, size, self._loop.create_future(), seconds)
+        entry = Entry(fields, size, self._loop.create_future(), seconds, voucher)
         self._queue.append(entry)
         self._wake()
         self._waiting += 1
@@ -117,7 +120,9 @@ class Batches:
         unstored = len(batch)
         try:
             message = self._message(entries=[entry.fields for entry in batch])
-            async for response in self._call(message, timeout=max(entry.seconds for entry in batch)):
+            # Where one request was counted here, all were.
+            metadata = ((VOUCHER, batch[0].voucher),) if batch[0].voucher else None
+            async for response in self._call(message, metadata=metadata, timeout=_patience(batch)):
                 unstored -= _take_results(batch, response.results)
                 if unstored == 0:
                     unstored = -1
@@ -133,6 +138,10 @@ class Batches:
         """What is left of the batch is waiting, not work: the next one may go."""
         self._being_stored -= 1
         self._wake()
+
+
+def _patience(batch: Sequence[Entry]) -> float:
+    return max(entry.seconds for entry in batch)
 
 
 def _take_results(batch: Sequence[Entry], results: Sequence[Any]) -> int:

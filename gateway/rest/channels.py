@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from chassis import tls
+from chassis.limits.limits import VOUCHER
 from gateway.rest.problems import unexplained
 from gateway.rest.requests import Request
 
@@ -70,10 +71,12 @@ def class_of(message: Any) -> type[Message]:
 
 def metadata_of(request: Request) -> Metadata:
     """What travels beside the message: the caller's trace, and its token as it came."""
-    trace = ("traceparent", request.traceparent)
+    trace: Metadata = (("traceparent", request.traceparent),)
+    if request.voucher:
+        trace = (*trace, (VOUCHER, request.voucher))
     if not (authorization := request.header(b"authorization")):
-        return (trace,)
+        return trace
     if not (authorization.isascii() and authorization.isprintable()):
         # Metadata cannot carry it, and no token looks like that.
         raise unexplained(401)
-    return trace, ("authorization", authorization)
+    return (*trace, ("authorization", authorization))

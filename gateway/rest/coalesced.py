@@ -48,7 +48,7 @@ class Coalesced:
             "deadline_ms": patience_ms,
         }
         try:
-            result = await self._batches.result_of(entry, request.body_bytes, patience_ms / 1000)
+            result = await self._batches.result_of(entry, request.body_bytes, patience_ms / 1000, request.voucher)
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error, self._writers) from error
         if result.WhichOneof("outcome") == "error":

@@ -1,7 +1,7 @@
 """One HTTP request: its headers, query and body, read no further than its limits allow."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any
@@ -34,9 +34,14 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._receive = receive
         self.path: str = scope["path"]
+        self.verb: str = scope.get("method", "GET")
         self.query: bytes = scope["query_string"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.variables: dict[str, str] = {}
+        self.told: Sequence[tuple[bytes, bytes]] = ()
+        """Headers that every answer to this request carries."""
+        self.voucher = ""
+        """What shows the services that the request was counted; nothing when it was not."""
         self.traceparent = tracing.from_headers(self.header(b"traceparent"), self.header(b"x-trace-id"))
         self._body_was_read = not self._declares_a_body
         self._taken = 0

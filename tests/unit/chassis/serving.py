@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 from prometheus_client import REGISTRY
 
+from chassis.access.door import Door
 from chassis.health import Health
 from chassis.server import Server
 from protos.orders.v1 import orders_pb2 as pb
@@ -54,11 +55,16 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    answer: Answer, *, checks: Any = None, needed: tuple[str, ...] = (), max_in_flight: int = 100
+    answer: Answer,
+    *,
+    checks: Any = None,
+    needed: tuple[str, ...] = (),
+    max_in_flight: int = 100,
+    door: Door | None = None,
 ) -> AsyncIterator[Serving]:
     """Serve, and stop at the end of the block."""
     health = Health(CONTEXT, checks or {}, needed)
-    server = Server(CONTEXT, "127.0.0.1:0", health, max_in_flight)
+    server = Server(CONTEXT, "127.0.0.1:0", health, max_in_flight, door)
     server.add(orders_pb2_grpc.add_OrderServiceServicer_to_server, Servicer(answer))  # type: ignore[abstract]
     await server.start()
     await health.started()

@@ -125,3 +125,20 @@ def test_the_table_names_every_setting_with_default_unit_bounds_and_meaning() ->
 
 def test_every_setting_says_what_it_means() -> None:
     assert [name for name, field in ServiceSettings.model_fields.items() if not field.description] == []
+
+
+def test_a_limit_makes_no_sense_for_callers_whom_nobody_knows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RATE_LIMIT_PER_MINUTE", "60")
+
+    with pytest.raises(SystemExit):
+        load_settings(ShopSettings)
+    assert capsys.readouterr().err.startswith("RATE_LIMIT_PER_MINUTE: needs AUTH=on")
+
+    monkeypatch.setenv("AUTH", "on")
+    monkeypatch.setenv("OIDC_ISSUER", "https://issuer.example")
+    monkeypatch.setenv("OWN_SUBJECTS", "gate, orders")
+    settings = load_settings(ShopSettings)
+    assert (settings.rate_limit_per_minute, settings.service_rate_limit_per_minute) == (60, 0)
+    assert settings.own_subjects == {"gate", "orders"}
