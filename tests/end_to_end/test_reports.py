@@ -33,8 +33,6 @@ class Auditor:
         self.redis.close()
 
     def _wrong(self) -> list[str]:
-        if self.redis.get("orders:{reports}:edition") is None:
-            return ["nothing is published"]
         with self._engine.connect() as connection:
             return wrong_reports(connection, self.redis)
 
