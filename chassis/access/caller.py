@@ -29,7 +29,10 @@ class Caller:
 
     @property
     def actor(self) -> str:
-        """Who did it, as timeline and audit say: `customer:anna`, `operator:…`, `service:…`, or plain `client`."""
+        """Who did it, as timeline and audit say: `customer:anna`, `operator:…`, `service:…`, or plain `client`.
+
+        It names a customer: whoever forgets one must look where it was written down.
+        """
         return f"{self.role.value}:{self.customer_id or self.subject}" if self.subject else "client"
 
     @property
