@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.stack import Stack
-from tests.bench import outage, table, unhappy, waiting, wrk
+from tests.bench import access, live, outage, table, unhappy, waiting, wrk
 from tests.bench.floor import Floor, FloorRun
 from tests.bench.month import Month, import_month
 from tests.bench.system import Run, System, settled
@@ -17,7 +17,9 @@ from tests.bench.table import Part, row, spread
 
 ASYNC = "respond-async"
 ON_ONE_STACK = ("month", "idle", "steady", "saturation")
-"""Parts that share a stack, in this order; each of the others has its own, for its own settings."""
+"""Parts that share a stack, in this order."""
+ALONE = ("access", "live", "unhappy", "waiting", "outage")
+"""Parts that have stacks of their own, for their own settings."""
 
 
 def _arguments() -> argparse.Namespace:
@@ -32,7 +34,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--outage-seconds", type=float, default=60, help="how long Kafka is away (default 60)")
     parser.add_argument("--outage-rate", type=float, default=500, help="orders/s meanwhile (default 500)")
     parser.add_argument(
-        "--only", choices=[*ON_ONE_STACK, "unhappy", "waiting", "outage"], help="one part of it; all take 20 minutes"
+        "--only",
+        choices=[*ON_ONE_STACK, *ALONE],
+        help="one part of it; all take 20 minutes",
     )
     return parser.parse_args()
 
@@ -58,7 +62,13 @@ class Bench:
                 for name in ON_ONE_STACK:
                     if self._asked.only in (None, name):
                         self._keep(usual.measure(name))
-        parts = {"unhappy": self._unhappy, "waiting": self._waiting, "outage": self._outage}
+        parts = {
+            "access": self._access,
+            "live": self._live,
+            "unhappy": self._unhappy,
+            "waiting": self._waiting,
+            "outage": self._outage,
+        }
         for name, part in parts.items():
             if self._asked.only in (None, name):
                 self._keep(part())
@@ -78,6 +88,14 @@ class Bench:
         # Postgres may run as another user than we do, who must be able to enter.
         state.mkdir(mode=0o755)
         return Stack(state, None, environment, say=_say)
+
+    def _access(self) -> Part:
+        with self._stack("open") as alone, self._stack("closed", access.SETTINGS) as guarded:
+            return access.measure(stocked(alone), stocked(guarded), self._asked.pairs, self._asked.seconds, _say)
+
+    def _live(self) -> Part:
+        with self._stack("live") as stack:
+            return live.measure(stocked(stack), 2 * self._asked.seconds, _say)
 
     def _unhappy(self) -> Part:
         with self._stack("unhappy", unhappy.SETTINGS) as stack:

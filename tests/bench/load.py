@@ -5,7 +5,7 @@ import random
 import re
 import resource
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from chassis import clock
@@ -14,6 +14,8 @@ from tests.bench.mix import HAPPY, Kind, Mix, short_sku, sku
 BODY = '{{"customer_id":"{customer}","idempotency_key":"{key}","items":[{items}],"payment_method":"{method}"{more}}}'
 SKUS = 200
 LINES = 3
+NOBODY: Mapping[str, str] = {}
+"""Nobody shows anything."""
 _ID = re.compile(rb'"id":"([^"]+)"')
 
 
@@ -71,10 +73,14 @@ class _Connection(asyncio.Protocol):
 
 
 class Load:
-    """Places orders of three lines each; `prefer` is the Prefer header, empty for the default wait."""
+    """Places orders of three lines each; `prefer` is the Prefer header, empty for the default wait.
 
-    def __init__(self, port: int, prefer: str, run: str, mix: Mix = HAPPY) -> None:
+    `bearers` is what customers show, by their ids.
+    """
+
+    def __init__(self, port: int, prefer: str, run: str, mix: Mix = HAPPY, bearers: Mapping[str, str] = NOBODY) -> None:
         self._port = port
+        self._bearers = bearers
         self._run = run
         self._mix = mix
         self._rest = "HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
@@ -89,17 +95,19 @@ class Load:
         lines = [(sku(number), 1 + number % 3) for number in self._random.sample(range(SKUS), LINES)]
         if kind.short:
             lines[0] = (short_sku(kind.short, self._numbers), 1)
+        customer = f"{kind.customer}-{self._numbers % 997}"
         body = BODY.format(
-            customer=f"{kind.customer}-{self._numbers % 997}",
+            customer=customer,
             key=f"{self._run}.{kind.name}.{self._numbers}",
             items=",".join(f'{{"sku":"{name}","quantity":{pieces}}}' for name, pieces in lines),
             method=kind.payment_method,
             more=kind.more,
         )
-        return kind, self._post("/api/v1/orders", body)
+        return kind, self._post("/api/v1/orders", body, self._bearers.get(customer, ""))
 
-    def _post(self, path: str, body: str) -> bytes:
-        return f"POST {path} {self._rest}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+    def _post(self, path: str, body: str, bearer: str = "") -> bytes:
+        shown = f"Authorization: {bearer}\r\n" if bearer else ""
+        return f"POST {path} {self._rest}{shown}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
     async def _open(self) -> _Connection:
         _, protocol = await asyncio.get_running_loop().create_connection(_Connection, "127.0.0.1", self._port)

@@ -13,13 +13,15 @@ from sqlalchemy import Row, create_engine, text
 from sqlalchemy.engine import make_url
 
 from chassis import clock, ids
+from deploy.local.issuer.signing import signer_of
 from deploy.local.stack import Stack
 from tests.bench import wrk
-from tests.bench.load import SKUS, Answers, Load
+from tests.bench.load import NOBODY, SKUS, Answers, Load
 from tests.bench.mix import HAPPY, SCENARIOS, SHORT_SKUS, Mix, short_sku, sku
 from tests.bench.processes import cpu_seconds, resident_mb
 from tests.waiting import until
 
+CUSTOMERS = 997
 _STOCK = 1_000_000_000
 _DRAIN_SECONDS = 120.0
 
@@ -62,6 +64,7 @@ class System:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._port = 8080 + stack.place.port_offset
+        self._bearers = _bearers(stack)
         url = make_url(stack.infrastructure.database_url).set(drivername="postgresql+psycopg")
         self._engine = create_engine(url)
 
@@ -86,7 +89,7 @@ class System:
         """A fixed rate, until every order is COMPLETED; each timed from when it was due."""
         since, run = self.begin()
         before = cpu_seconds(self.pids)
-        answers = asyncio.run(Load(self._port, prefer, run).open_loop(seconds, per_second))
+        answers = self.place_steadily(run, seconds, prefer, per_second)
         until(lambda: self._open(since) == 0, seconds=_DRAIN_SECONDS, every=0.1)
         return self._finished(since, run, before, answers, (answers.percentile(0.5), answers.percentile(0.99)), HAPPY)
 
@@ -99,13 +102,13 @@ class System:
     def place(self, run: str, seconds: float, prefer: str, mix: Mix) -> tuple[Answers, float, float]:
         """As fast as answers come; the answers, and their p50 and p99 in milliseconds."""
         if wrk.is_there():
-            return wrk.closed_loop(self._port, prefer, run, seconds, mix)
-        answers = asyncio.run(Load(self._port, prefer, run, mix).closed_loop(seconds))
+            return wrk.closed_loop(self._port, prefer, run, seconds, mix, bearers=self._bearers)
+        answers = asyncio.run(Load(self._port, prefer, run, mix, self._bearers).closed_loop(seconds))
         return answers, answers.percentile(0.5), answers.percentile(0.99)
 
     def place_steadily(self, run: str, seconds: float, prefer: str, per_second: float) -> Answers:
         """At a fixed rate, whatever the answers do."""
-        return asyncio.run(Load(self._port, prefer, run).open_loop(seconds, per_second))
+        return asyncio.run(Load(self._port, prefer, run, bearers=self._bearers).open_loop(seconds, per_second))
 
     def idle(self, seconds: float) -> dict[str, float]:
         """Percent of one core per process, with nothing to do."""
@@ -117,6 +120,11 @@ class System:
     def memory(self) -> dict[str, float]:
         """Resident megabytes per process."""
         return resident_mb(self.pids)
+
+    @property
+    def port(self) -> int:
+        """Where REST answers."""
+        return self._port
 
     @property
     def pids(self) -> Mapping[str, int]:
@@ -175,10 +183,23 @@ class System:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self._port}/api/v1{path}",
             json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
+            {"Content-Type": "application/json"} | self._as_operator(),
             method=method,
         )
         urllib.request.urlopen(request, timeout=30).close()
+
+    def _as_operator(self) -> dict[str, str]:
+        issuer = self._stack.issuer
+        return {"Authorization": f"Bearer {issuer.operator_token()}"} if issuer is not None else {}
+
+
+def _bearers(stack: Stack) -> Mapping[str, str]:
+    """What each customer of the usual mix shows; nothing to a system that does not ask."""
+    if stack.issuer is None:
+        return NOBODY
+    signer = signer_of(stack.place.state, stack.issuer.url)
+    names = {f"{kind.customer}-{number}" for kind in HAPPY for number in range(CUSTOMERS)}
+    return {name: f"Bearer {signer.token('customer', name, name)}" for name in names}
 
 
 def median(values: list[float]) -> float:

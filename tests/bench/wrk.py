@@ -5,15 +5,17 @@ import resource
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from tests.bench.load import LINES, SKUS, Answers
+from tests.bench.load import LINES, NOBODY, SKUS, Answers
 from tests.bench.mix import HAPPY, SHORT_SKUS, Kind, Mix
 
 _SCRIPT = """
 local number, thread = 0, 0
 local threads = 0
 local kinds = { KINDS }
+local bearers = { BEARERS }
 function setup(t) t:set("thread", threads); threads = threads + 1 end
 function init() math.randomseed(7 + thread) end
 local function order()
@@ -28,10 +30,13 @@ local function order()
   if kind.short ~= "" then
     items[1] = string.format('{"sku":"%s-%02d","quantity":1}', kind.short, number % SHORT_SKUS)
   end
-  local order = '{"customer_id":"%s-%d","idempotency_key":"RUN.%s.%d-%d","items":[%s],"payment_method":"%s"%s}'
-  local body = string.format(order, kind.customer, number % 997,
-    kind.name, thread, number, table.concat(items, ","), kind.method, kind.more)
-  return wrk.format("POST", "/api/v1/orders", HEADERS, body)
+  local customer = string.format("%s-%d", kind.customer, number % 997)
+  local order = '{"customer_id":"%s","idempotency_key":"RUN.%s.%d-%d","items":[%s],"payment_method":"%s"%s}'
+  local body = string.format(order, customer, kind.name, thread, number,
+    table.concat(items, ","), kind.method, kind.more)
+  local headers = HEADERS
+  headers["Authorization"] = bearers[customer]
+  return wrk.format("POST", "/api/v1/orders", headers, body)
 end
 request = order
 """
@@ -67,13 +72,23 @@ def is_there() -> bool:
 
 
 def closed_loop(
-    port: int, prefer: str, run: str, seconds: float, mix: Mix = HAPPY, connections: int = 64
+    port: int,
+    prefer: str,
+    run: str,
+    seconds: float,
+    mix: Mix = HAPPY,
+    connections: int = 64,
+    bearers: Mapping[str, str] = NOBODY,
 ) -> tuple[Answers, float, float]:
-    """As fast as answers come; the answers, and their p50 and p99 in milliseconds (wrk keeps no single times)."""
+    """As fast as answers come; the answers, and their p50 and p99 in milliseconds (wrk keeps no single times).
+
+    `bearers` is what customers show, by their ids.
+    """
     prefers = f', ["Prefer"] = "{prefer}"' if prefer else ""
     script = (
         (_SCRIPT + _CANCELS * any(kind.is_cancelled for kind in mix) + _DONE)
         .replace("SHORT_SKUS", str(SHORT_SKUS)).replace("SKUS", str(SKUS)).replace("LINES", str(LINES))
+        .replace("BEARERS", ", ".join(f'["{name}"] = "{bearer}"' for name, bearer in bearers.items()))
         .replace("RUN", run).replace("KINDS", ", ".join(map(_lua, mix)))
         .replace("HEADERS", f'{{["Content-Type"] = "application/json"{prefers}}}')
     )  # fmt: skip
