@@ -24,6 +24,7 @@ from order_service.live.assembly import build_live
 from order_service.live.feed import Tail
 from order_service.live.servicer import LiveServicer
 from order_service.metrics import OrderMetrics
+from order_service.privacy.assembly import build_privacy
 from order_service.reports.assembly import build_reports
 from order_service.servicer import OrderServicer, PlacingDesk, StuckOrderServicer, order_reader
 from order_service.settings import OrderSettings
@@ -48,6 +49,7 @@ def build(app: App) -> None:
     app.add_job(sku_index_job(app.database))
     build_imports(app, settings, placing, catalogue, metrics.imported)
     build_reports(app, settings)
+    build_privacy(app)
 
 
 def _serve(

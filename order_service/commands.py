@@ -16,6 +16,7 @@ from chassis.tables import OUTBOX_LIMIT
 from order_service import queries, repository
 from order_service.domain import (
     BEFORE_MONEY,
+    CustomerBeingForgotten,
     IdempotencyKeyReused,
     Line,
     Order,
@@ -191,8 +192,18 @@ class Placing:
         told |= {key: Placed(draft.shown(), False) for key, draft in drafts.items() if draft.id in placed}
         told |= {key: _judge(commands[key], found) for key, found in known.items()}
         if len(told) < len(commands):
-            raise LostUpdate("a key was taken, and is free again")
+            told |= self._forgotten(connection, commands.keys() - told.keys())
         return told
+
+    @staticmethod
+    def _forgotten(
+        connection: Connection, keys: Iterable[tuple[str, str]]
+    ) -> dict[tuple[str, str], CustomerBeingForgotten]:
+        """Why these were neither stored nor found; raises LostUpdate where that has changed meanwhile."""
+        leaving = queries.being_forgotten(connection, {customer_id for customer_id, _ in keys})
+        if any(customer_id not in leaving for customer_id, _ in keys):
+            raise LostUpdate("a key was taken, and is free again")
+        return {key: CustomerBeingForgotten("the customer is being forgotten", retry_after=5.0) for key in keys}
 
     def _drafts(
         self, connection: Connection, commands: Iterable[PlaceOrder], at: datetime

@@ -35,13 +35,30 @@ class Known(NamedTuple):
 
 
 def orders_under(connection: Connection, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Known]:
-    """The orders under these (customer, key) pairs, where there are any."""
-    sql = (
-        f"SELECT {SHOWN_COLUMNS}, fingerprint FROM orders JOIN unnest(CAST(:customer_ids AS text[]),"
-        " CAST(:keys AS text[])) AS wanted (customer_id, idempotency_key) USING (customer_id, idempotency_key)"
-    )
-    rows = rows_of(connection, sql, customer_ids=[pair[0] for pair in keys], keys=[pair[1] for pair in keys])
-    return {(row.customer_id, row.idempotency_key): Known(shown_of(row), bytes(row.fingerprint)) for row in rows}
+    """The orders under these (customer, key) pairs, where there are any.
+
+    Rule (protocols: forget): a late retry finds its order, though its customer was forgotten meanwhile.
+    """
+    given = {"customer_ids": [pair[0] for pair in keys], "keys": [pair[1] for pair in keys]}
+    rows = rows_of(connection, _UNDER, **given)
+    return {(row.asked_id, row.idempotency_key): Known(shown_of(row), bytes(row.fingerprint)) for row in rows}
+
+
+def being_forgotten(connection: Connection, customer_ids: Iterable[str]) -> set[str]:
+    """Those of these customers who are being forgotten just now."""
+    sql = "SELECT customer_id FROM forgotten WHERE customer_id = ANY(CAST(:customer_ids AS text[]))"
+    return {row.customer_id for row in rows_of(connection, sql, customer_ids=list(customer_ids))}
+
+
+_WANTED: Final = "unnest(CAST(:customer_ids AS text[]), CAST(:keys AS text[])) AS wanted (asked_id, asked_key)"
+_UNDER: Final = f"""
+SELECT {SHOWN_COLUMNS}, fingerprint, asked_id FROM {_WANTED}
+    JOIN orders ON customer_id = asked_id AND idempotency_key = asked_key
+UNION ALL
+SELECT {SHOWN_COLUMNS}, fingerprint, asked_id FROM {_WANTED}
+    JOIN orders ON customer_id = pseudonym_of(asked_id) AND idempotency_key = asked_key
+WHERE (SELECT EXISTS (SELECT FROM forgotten))
+"""
 
 
 def standings_decided(connection: Connection, order_ids: Sequence[str]) -> list[Standing]:

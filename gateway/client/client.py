@@ -13,6 +13,7 @@ from protos.inventory.v1.inventory_pb2_grpc import CatalogueServiceStub, Invento
 from protos.operations.v1.operations_pb2_grpc import OperationsServiceStub
 from protos.orders.v1.imports_pb2_grpc import ImportServiceStub
 from protos.orders.v1.orders_pb2_grpc import OrderServiceStub
+from protos.orders.v1.privacy_pb2_grpc import PrivacyServiceStub
 from protos.orders.v1.reports_pb2_grpc import ReportServiceStub
 from protos.orders.v1.stuck_pb2_grpc import StuckOrderServiceStub
 from protos.payments.v1.payments_pb2_grpc import PaymentServiceStub
@@ -70,6 +71,11 @@ class Client:
     def reports(self) -> Service[ReportServiceStub]:
         """Figures."""
         return self._service("orders", ReportServiceStub)
+
+    @property
+    def privacy(self) -> Service[PrivacyServiceStub]:
+        """Customers who want to be forgotten."""
+        return self._service("orders", PrivacyServiceStub)
 
     @property
     def stuck_orders(self) -> Service[StuckOrderServiceStub]:

@@ -10,11 +10,11 @@ from gateway.orderctl.kpis import kpis
 from gateway.orderctl.leaderboard import leaderboard, rebuild
 from gateway.orderctl.orders import cancel, get, list_orders, place, refund, timeline
 from gateway.orderctl.payments import payments
+from gateway.orderctl.privacy import forget
 from gateway.orderctl.products import products
 from gateway.orderctl.sample import sample
 from gateway.orderctl.session import Verbs, with_output
 from gateway.orderctl.stuck import stuck
-from gateway.orderctl.token import token
 from gateway.orderctl.token import token
 
 EPILOG = """
@@ -49,10 +49,10 @@ for verb in (
     stuck,
     dead_letters,
     audit,
+    forget,
     kpis,
     leaderboard,
     rebuild,
-    token,
     token,
 ):
     main.add_command(verb)

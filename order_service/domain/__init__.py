@@ -25,6 +25,7 @@ from order_service.domain.refunds import Refund, Refunds, RefundStatus, WantedRe
 from order_service.domain.refusals import (
     Contradiction,
     CurrencyMismatch,
+    CustomerBeingForgotten,
     IdempotencyKeyReused,
     IllegalTransition,
     InsufficientStock,
@@ -65,6 +66,7 @@ __all__ = [
     "Attention",
     "Contradiction",
     "CurrencyMismatch",
+    "CustomerBeingForgotten",
     "Fact",
     "FailureCode",
     "GiveUpReason",

@@ -47,6 +47,13 @@ class InsufficientStock(Refusal):
     status = "ABORTED"
 
 
+class CustomerBeingForgotten(Refusal):
+    """What is under the customer's name is being forgotten; nothing new is put there until that is done."""
+
+    code = "customer_being_forgotten"
+    status = "ABORTED"
+
+
 class OrderNotCancellable(Refusal):
     """It has ended, or is about to."""
 

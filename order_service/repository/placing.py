@@ -30,7 +30,13 @@ WITH given AS (
                         status, payment_status)
     SELECT id, customer_id, idempotency_key, fingerprint, total_minor, currency, stock_policy, payment_method,
            external_ref, metadata, items, placed_at, :at, :at, 1, 'PENDING', 'NONE'
-    FROM given ON CONFLICT DO NOTHING RETURNING id
+    FROM given
+    WHERE (SELECT NOT EXISTS (SELECT FROM forgotten)) OR NOT EXISTS (
+        SELECT FROM forgotten WHERE forgotten.customer_id = given.customer_id
+        UNION ALL
+        SELECT FROM orders AS kept JOIN forgotten ON forgotten.pseudonym = kept.customer_id
+        WHERE kept.customer_id = pseudonym_of(given.customer_id) AND kept.idempotency_key = given.idempotency_key)
+    ON CONFLICT DO NOTHING RETURNING id
 ), told AS (
     INSERT INTO timeline (order_id, version, to_status, reason, actor, at, trace_id)
     SELECT id, 1, 'PENDING', 'Placed.', actor, :at, trace_id FROM given JOIN placed USING (id)
@@ -81,6 +87,9 @@ def insert_orders(connection: Connection, drafts: Sequence[Draft], at: datetime)
 
     Rule (protocols: placing): keys are inserted in order, so that two batches with the same keys never wait for each
     other in a circle. A key that another transaction is about to take is waited for.
+
+    Rule (protocols: forget): nothing is stored for a customer who is being forgotten, nor under a key that stands
+    already for one who was.
     """
     drafts = sorted(drafts, key=lambda draft: (draft.terms.customer_id, draft.terms.idempotency_key))
     placed = {row.id for row in rows_of(connection, _INSERT, at=at, **_columns(drafts))}

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 PROJECT = Path(__file__).resolve().parents[2]
 SERVICES = ("order_service", "inventory_service", "supplier_service", "payment_service")
 PACKAGES = ("chassis", *SERVICES, "gateway", "deploy", "protos")
-FLATS = {"order_service": ("imports", "live", "reports")}
+FLATS = {"order_service": ("imports", "live", "privacy", "reports")}
 """Inner contexts: packages inside a service that have the same rooms as a service."""
 
 

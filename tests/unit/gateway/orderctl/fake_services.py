@@ -20,6 +20,8 @@ from protos.orders.v1 import imports_pb2 as imports
 from protos.orders.v1 import imports_pb2_grpc as imports_grpc
 from protos.orders.v1 import orders_pb2 as orders
 from protos.orders.v1 import orders_pb2_grpc as orders_grpc
+from protos.orders.v1 import privacy_pb2 as privacy
+from protos.orders.v1 import privacy_pb2_grpc as privacy_grpc
 from protos.orders.v1 import reports_pb2 as reports
 from protos.orders.v1 import reports_pb2_grpc as reports_grpc
 from protos.orders.v1 import stuck_pb2 as stuck
@@ -230,10 +232,21 @@ class FakeInventory(inventory_grpc.CatalogueServiceServicer, inventory_grpc.Inve
 
 
 @dataclass
-class FakeOperations(operations_grpc.OperationsServiceServicer, stuck_grpc.StuckOrderServiceServicer):
-    """One dead letter, and one stuck order."""
+class FakeOperations(
+    operations_grpc.OperationsServiceServicer,
+    stuck_grpc.StuckOrderServiceServicer,
+    privacy_grpc.PrivacyServiceServicer,
+):
+    """One dead letter, one stuck order, and customers who are forgotten at the second question."""
 
     asked: list[Message] = field(default_factory=list)
+    unfinished_orders: int = 0
+
+    def ForgetCustomer(self, request: privacy.ForgetCustomerRequest, context: Context) -> privacy.Forgetting:
+        is_over = request in self.asked and not self.unfinished_orders
+        self.asked.append(request)
+        status = privacy.FORGETTING_STATUS_FORGOTTEN if is_over else privacy.FORGETTING_STATUS_FORGETTING
+        return privacy.Forgetting(pseudonym="forgotten-1", status=status, unfinished_orders=self.unfinished_orders)
 
     def ListDeadLetters(
         self, request: operations.ListDeadLettersRequest, context: Context
@@ -313,6 +326,7 @@ class FakeServices:
         inventory_grpc.add_InventoryServiceServicer_to_server(self.inventory, server)
         operations_grpc.add_OperationsServiceServicer_to_server(self.operations, server)
         stuck_grpc.add_StuckOrderServiceServicer_to_server(self.operations, server)
+        privacy_grpc.add_PrivacyServiceServicer_to_server(self.operations, server)
         payments_grpc.add_PaymentServiceServicer_to_server(self.payments, server)
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()

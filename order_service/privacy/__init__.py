@@ -1,0 +1,1 @@
+"""Forgetting customers: an inner context of orders."""
