@@ -1,12 +1,14 @@
 """What the gateway can be told from outside, beside what every process can."""
 
+import re
 from typing import Final
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from chassis.settings import ServiceSettings, unit
 
 REST_PORT: Final = 8080
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.IGNORECASE)
 
 
 class GatewaySettings(ServiceSettings):
@@ -28,6 +30,23 @@ class GatewaySettings(ServiceSettings):
         default=10_000, ge=1, le=1_000_000, json_schema_extra=unit("requests"),
         description="orders without an answer beyond which new ones are refused with 503",
     )  # fmt: skip
+    gateway_compress_bytes: int = Field(
+        default=2_048, ge=0, le=1 << 30, json_schema_extra=unit("bytes"),
+        description="what is read is compressed from this size on, for those who take gzip; 0: never",
+    )  # fmt: skip
+    cors_origins: str = Field(
+        default="", max_length=10_000,
+        description="web origins whose pages may call this gateway, with commas between; *: all; empty: none",
+    )  # fmt: skip
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, text: str) -> str:
+        """An origin is scheme, host and port, and nothing behind them."""
+        origins = [origin.strip() for origin in text.split(",") if origin.strip()]
+        if any(origin != "*" and not _ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError("must be origins like https://shop.example, with commas between, or *")
+        return ",".join(origins)
 
     @property
     def port(self) -> int:

@@ -23,6 +23,8 @@ _API: Headers = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
 )
+REVALIDATED: Headers = ((b"cache-control", b"private, no-cache"), *_API[1:])
+"""Of what has a version: whoever asked may keep it, and asks each time whether it still holds."""
 _PAGE: Headers = (
     (b"cache-control", b"no-cache"),
     (b"content-security-policy", _PAGE_POLICY),

@@ -12,6 +12,7 @@ from chassis.logs import get_logger
 from chassis.settings import GRPC_PORTS
 from gateway.rest.answers import Answer, Stream, of_problem, send_answer, send_stream
 from gateway.rest.channels import Channels
+from gateway.rest.compression import Compression
 from gateway.rest.metrics import HttpMetrics
 from gateway.rest.problems import Problem, unexplained
 from gateway.rest.requests import ClientGone, Receive, Request, Scope, Send
@@ -33,6 +34,7 @@ class Gateway:
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
         self._metrics = HttpMetrics()
+        self._compression = Compression(settings.gateway_compress_bytes)
         self._routes: Router[Endpoint]
         self._channels: Channels
 
@@ -80,8 +82,10 @@ class Gateway:
         try:
             answer = await self._answer_of(match, verb, request)
             if isinstance(answer, Stream):
-                await send_stream(send, request, answer)
+                await send_stream(send, request, self._compression.stream(answer, request))
             else:
+                if verb == "GET":
+                    answer = self._compression.answer(answer, request)
                 await send_answer(send, request, answer)
         except ClientGone:
             return CLIENT_GONE

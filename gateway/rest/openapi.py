@@ -212,7 +212,8 @@ def _named(*headers: str) -> dict[str, Any]:
 
 def _raw_content(face: Face) -> dict[str, Any]:
     binary = {"type": "string", "contentMediaType": "application/octet-stream"}
-    form = {"type": "object", "properties": {face.body: binary}, "required": [face.body]}
+    part = {"properties": {face.body: binary}, "required": [face.body], "additionalProperties": False}
+    form = {"type": "object", **part}
     is_upload = bool(face.options.coalesced_by)
     return (
         {"text/csv": {"schema": binary}, "multipart/form-data": {"schema": form}}

@@ -97,7 +97,7 @@ def _usual(face: Face) -> list[str]:
         *_ALWAYS,
         *(() if is_open else _WITH_TOKEN),
         *(_WITH_BODY if face.body else ()),
-        *(("422",) if face.request.fields else ()),
+        *(("422",) if face.request.fields or face.body else ()),
         *(("404",) if face.variables else ()),
     ]
 

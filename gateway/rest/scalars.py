@@ -24,6 +24,8 @@ _RANGES = {
 }
 _WHOLE = re.compile(r"-?[0-9]{1,20}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_WHITE = "".join(map(chr, [0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000]))
+"""White space as Unicode has it, without control characters: these are refused wherever they stand."""
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -31,7 +33,7 @@ def read_text(value: object) -> str:
     """A string as clients mean it: without white space around it, in Unicode's NFC."""
     if type(value) is not str:
         raise wrong("must be a string")
-    return (value if value.isascii() else normalize("NFC", value)).strip()
+    return (value if value.isascii() else normalize("NFC", value)).strip(_WHITE)
 
 
 def read_verbatim(value: object) -> str:

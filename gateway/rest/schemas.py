@@ -150,11 +150,12 @@ def _rules_of(rules: Any, *, is_trimmed: bool) -> Schema:
 
 
 def _visible(least: int) -> str:
-    """No control characters, and at least so many others that white space around them does not count for."""
+    """No control characters, and at least so many others, for which white space around them does not count."""
     inside = _NO_CONTROLS[1:-1]
     solid = inside.removesuffix("]*") + r"\s]"
-    between = inside.removesuffix("*") + f"{{{least - 2},}}" + solid if least > 1 else ""
-    return f"^{inside}{solid}{between}{inside}$"
+    if least > 1:
+        return f"^{inside}{solid}{inside.removesuffix('*')}{{{least - 2},}}{solid}{inside}$"
+    return f"^{inside}{solid}{inside}$"
 
 
 def _keywords(rules: Any) -> Schema:

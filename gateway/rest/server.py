@@ -7,11 +7,13 @@ from typing import Final
 import uvicorn
 
 from gateway.rest.application import Gateway
+from gateway.rest.cors import with_cors
 from gateway.rest.protocol import Protocol
 from gateway.settings import GatewaySettings
 
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_SECONDS: Final = 65
+_TLS_ALONE: Final = ("strict-transport-security", "max-age=31536000")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -24,7 +26,7 @@ def server_config(settings: GatewaySettings) -> uvicorn.Config:
     """How uvicorn serves: its own C parts, our logs, requests under way finished before it stops."""
     demanded = settings.tls_client_ca_file
     return uvicorn.Config(
-        Gateway(settings),
+        with_cors(Gateway(settings), settings.cors_origins),
         backlog=_BACKLOG,
         loop="uvloop",
         http=Protocol,
@@ -33,6 +35,7 @@ def server_config(settings: GatewaySettings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        headers=[_TLS_ALONE] if settings.tls_cert_file else [],
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(settings.drain_seconds) or None,

@@ -1,11 +1,12 @@
 """How a response looks as an answer: `data`, the `meta` of lists, and the headers that follow from it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf.message import Message
 
-from gateway.rest.answers import Answer, of_json
+from gateway.rest.answers import REVALIDATED, Answer, of_json
 from gateway.rest.encoding import Writers
 from gateway.rest.faces import Face
 from gateway.rest.requests import Request
@@ -47,8 +48,8 @@ def tagged(document: Document, request: Request, status: int = 200) -> Answer:
     tag = f'"{version}"'
     headers = ((b"etag", tag.encode()),)
     if _is_known(tag, request.header(b"if-none-match") or ""):
-        return Answer(304, headers=headers)
-    return of_json(status, document, headers)
+        return Answer(304, headers=headers, common=REVALIDATED)
+    return replace(of_json(status, document, headers), common=REVALIDATED)
 
 
 def _is_known(tag: str, if_none_match: str) -> bool:

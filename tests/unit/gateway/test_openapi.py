@@ -80,7 +80,7 @@ def test_every_rule_that_says_no_is_told_of(document: Any) -> None:
 def test_a_refusal_s_code_is_one_of_those_that_its_operation_tells(document: Any) -> None:
     responses = document["paths"]["/api/v1/orders"]["post"]["responses"]
 
-    assert codes_of(responses["409"]) == ["insufficient_stock"]
+    assert codes_of(responses["409"])[0] == "insufficient_stock"
     assert codes_of(responses["422"])[:2] == ["validation_error", "unknown_sku"]
     assert "shortages" in responses["409"]["content"]["application/problem+json"]["schema"]["allOf"][2]["properties"]
 

@@ -34,7 +34,8 @@ def test_numbers_out_of_range_are_told_the_range(value: object) -> None:
 
 
 def test_ascii_text_is_trimmed() -> None:
-    assert read_text(" \t a b\n") == "a b"
+    assert read_text(" \u2003 a b ") == "a b"
+    assert read_text("a\n") == "a\n", "a control character is refused by its field's rule"
 
 
 def test_other_text_is_composed() -> None:
