@@ -4,7 +4,6 @@ from order_service.repository.orders import REFUNDS_OF, Loaded, load, load_touch
 from order_service.repository.placing import Draft, insert_orders
 from order_service.repository.prices import copy_products
 from order_service.repository.refunds import load_refunds, note_refunds_asked
-from order_service.repository.reports import rename_in_reports
 from order_service.repository.search import fold_in_new_skus
 from order_service.repository.unfinished import SETTLED_SECONDS, note_asked, reschedule, traces_of
 
@@ -21,7 +20,6 @@ __all__ = [
     "load_touched",
     "note_asked",
     "note_refunds_asked",
-    "rename_in_reports",
     "reschedule",
     "save",
     "traces_of",

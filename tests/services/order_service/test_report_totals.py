@@ -5,14 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
-from sqlalchemy import Connection
 
-from chassis.database import run_sql
 from chassis.errors import Refusal
 from deploy.local import Infrastructure
+from order_service.privacy import commands as privacy
 from order_service.reports import commands
 from order_service.reports.ports import NotThisEdition
-from order_service.repository import rename_in_reports
 from tests.reports import in_redis
 from tests.services.order_service.refunding import a_refund, refund_of, succeeded
 from tests.services.order_service.reporting import Interrupted, Office
@@ -287,7 +285,7 @@ def test_figures_beyond_what_a_score_can_hold_stay_in_postgres(office: Office) -
     assert office.one("SELECT spent_minor FROM report_customers WHERE customer_id = 'croesus'") == 18 * 10**15
 
 
-def test_a_customer_who_gets_a_pseudonym_leaves_the_boards_under_the_old_name(office: Office) -> None:
+def test_a_customer_who_is_forgotten_while_a_rebuild_counts_leaves_no_name(office: Office) -> None:
     """Whatever of theirs is counted already, is marked only, or is counted again at this moment."""
     first = office.complete(("A", 2), customer="anna")
     office.complete(("A", 2), customer="ben")
@@ -296,13 +294,13 @@ def test_a_customer_who_gets_a_pseudonym_leaves_the_boards_under_the_old_name(of
     office.rebuild()
     office.shop.database.write(lambda connection: commands.count_next_orders(connection, 1))
 
-    def forget(connection: Connection) -> None:
-        run_sql(connection, "UPDATE orders SET customer_id = '#1' WHERE customer_id = 'anna'")
-        rename_in_reports(connection, "anna", "#1")
-
-    office.shop.database.write(forget)
+    write = office.shop.database.write
+    forgetting = write(lambda connection: privacy.ask_to_forget(connection, "anna", "operator"))
+    while write(lambda connection: privacy.forget_next(connection, forgetting, 1)):
+        write(lambda connection: commands.count_next_orders(connection, 1))
+    assert write(lambda connection: privacy.end_forgetting(connection, forgetting))
     office.give_back(first, 100)
     office.settle()
 
     assert office.wrong() == []
-    assert set(in_redis(office.redis, "customers")) == {"#1", "ben"}
+    assert set(in_redis(office.redis, "customers")) == {forgetting.pseudonym, "ben"}
