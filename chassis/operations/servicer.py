@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection
 
-from chassis import audit, tracing
+from chassis import audit, clock, tracing
 from chassis.access.caller import current
 from chassis.consumer import Folding
 from chassis.database import Database, Row
@@ -18,6 +19,7 @@ from chassis.failpoints import failpoint
 from chassis.interceptor import Context
 from chassis.operations import letters
 from chassis.operations.letters import LetterFilter
+from chassis.operations.overview import Overview, overview
 from protos.operations.v1 import operations_pb2 as pb
 from protos.operations.v1 import operations_pb2_grpc
 
@@ -78,6 +80,14 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         rows = await self._database.aread(lambda connection: audit.newest(connection, request.subject, request.action))
         return pb.ListAuditEntriesResponse(entries=[_entry_to_proto(row, self._context) for row in rows])
 
+    async def GetOverview(self, request: pb.GetOverviewRequest, _context: Context) -> pb.GetOverviewResponse:
+        """How this context stands; nothing when another one is asked for."""
+        if request.service not in ("", self._context):
+            return pb.GetOverviewResponse()
+        at = clock.now()
+        found = await self._database.aread(lambda connection: overview(connection, at))
+        return pb.GetOverviewResponse(contexts=[_overview_to_proto(found, self._context, at)])
+
     def _require_this(self, service: str) -> None:
         if service != self._context:
             raise ValidationFailed("the request is not valid", fields={"service": [f"this is {self._context}"]})
@@ -116,6 +126,22 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
 
 def _filter_of(message: pb.DeadLetterFilter) -> LetterFilter:
     return LetterFilter(tuple(message.ids), message.type, message.order_id, message.topic, message.consumer)
+
+
+def _overview_to_proto(found: Overview, context: str, at: datetime) -> pb.ContextOverview:
+    shown = pb.ContextOverview(
+        service=context,
+        events_taken=found.events_taken,
+        events_waiting=found.events_waiting,
+        oldest_event_seconds=round(found.event_seconds, 3),
+        dead_letters=found.dead_letters,
+        parked_keys=found.parked_keys,
+        calls_waiting=found.calls_waiting,
+        late_call_seconds=round(found.call_seconds, 3),
+        failed_jobs=found.failed_jobs,
+    )
+    shown.counted_at.FromDatetime(at)
+    return shown
 
 
 def _entry_to_proto(row: Row, context: str) -> pb.AuditEntry:
