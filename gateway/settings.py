@@ -48,6 +48,15 @@ class GatewaySettings(ServiceSettings):
             raise ValueError("must be origins like https://shop.example, with commas between, or *")
         return ",".join(origins)
 
+    gateway_max_requests: int = Field(
+        default=12_000, ge=1, le=1_000_000, json_schema_extra=unit("requests"),
+        description="requests without an answer, of every kind, beyond which new ones are refused with 503",
+    )  # fmt: skip
+    gateway_queue_seconds: float = Field(
+        default=2.0, gt=0, le=300, json_schema_extra=unit("s"),
+        description="how long orders may wait to be handed on; while they wait longer, new ones are refused with 503",
+    )  # fmt: skip
+
     @property
     def port(self) -> int:
         """Where REST answers."""

@@ -15,7 +15,7 @@ import grpc
 from chassis.limits.limits import VOUCHER
 from chassis.logs import get_logger
 from gateway.rest.metrics import BatchMetrics
-from gateway.rest.problems import overloaded
+from gateway.rest.problems import Problem, overloaded
 
 log = get_logger(__name__)
 
@@ -38,6 +38,8 @@ class Entry:
     answer: "asyncio.Future[Any]"
     seconds: float
     """How long its batch may take over it."""
+    queued_at: float
+    """When it began to wait for a batch, by the loop's clock."""
     voucher: str = ""
     """What shows the service that the request was counted."""
     stored: Any = None
@@ -54,6 +56,8 @@ class Bounds:
     """Entries a batch."""
     waiting: int
     """Requests without an answer; more are refused."""
+    queue_seconds: float = 2.0
+    """How long requests may wait to be handed on; while they wait longer, new ones are refused."""
 
 
 class Batches:
@@ -78,9 +82,10 @@ class Batches:
 
         Raises Problem when too many wait, and AioRpcError. A caller that goes away cancels nothing.
         """
-        if self._waiting >= self._bounds.waiting or self._waiting_bytes + size > WAITING_BYTES:
-            raise overloaded("More requests are waiting than will be answered in time.")
-        entry = Entry(fields, size, self._loop.create_future(), seconds, voucher)
+        now = self._loop.time()
+        if not self._has_room(size, now):
+            raise _overload()
+        entry = Entry(fields, size, self._loop.create_future(), seconds, now, voucher)
         self._queue.append(entry)
         self._wake()
         self._waiting += 1
@@ -91,6 +96,12 @@ class Batches:
             self._waiting -= 1
             self._waiting_bytes -= size
 
+    def _has_room(self, size: int, now: float) -> bool:
+        """Whether one more would still be answered in time: those before it are, and there is memory for it."""
+        if self._waiting >= self._bounds.waiting or self._waiting_bytes + size > WAITING_BYTES:
+            return False
+        return not self._queue or now - self._queue[0].queued_at <= self._bounds.queue_seconds
+
     def _wake(self) -> None:
         """Send at the end of this turn of the loop at the earliest: what arrived together leaves together."""
         if self._queue and not self._is_woken and self._being_stored < self._bounds.in_flight:
@@ -99,6 +110,7 @@ class Batches:
 
     def _send(self) -> None:
         self._is_woken = False
+        self._give_up_on_the_oldest()
         while self._queue and self._being_stored < self._bounds.in_flight:
             self._sent_at = self._loop.time()
             self._being_stored += 1
@@ -107,6 +119,18 @@ class Batches:
             task = self._loop.create_task(self._carry(batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _give_up_on_the_oldest(self) -> None:
+        """The queue is bounded by time: what a service manages in a second is not known here.
+
+        An order that comes to its turn when its client has given up, and asks again, is work for nobody; under a storm
+        of retries there would be no other.
+        """
+        too_old = self._loop.time() - self._bounds.queue_seconds
+        while self._queue and self._queue[0].queued_at < too_old:
+            entry = self._queue.popleft()
+            if not entry.answer.done():
+                entry.answer.set_exception(_overload())
 
     def _next_batch(self) -> list[Entry]:
         batch = [self._queue.popleft()]
@@ -138,6 +162,10 @@ class Batches:
         """What is left of the batch is waiting, not work: the next one may go."""
         self._being_stored -= 1
         self._wake()
+
+
+def _overload() -> Problem:
+    return overloaded("More requests are waiting than will be answered in time.")
 
 
 def _patience(batch: Sequence[Entry]) -> float:

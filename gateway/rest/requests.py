@@ -129,6 +129,17 @@ class Request:
         except (TimeoutError, ClientGone, Problem):
             return
 
+    async def take_what_is_here(self, most: int) -> None:
+        """Reads the body as far as it has come already, so that the connection can be used again."""
+        if b"expect" in self.headers or self.content_length > most:
+            return
+        try:
+            async with asyncio.timeout(0):
+                async for _ in self.pieces(most):
+                    pass
+        except (TimeoutError, ClientGone, Problem):
+            return
+
     @asynccontextmanager
     async def watched(self) -> AsyncIterator["asyncio.Task[None]"]:
         """A task that ends when the client hangs up."""

@@ -6,6 +6,7 @@ from functools import cache
 from chassis.access.door import Door
 from chassis.access.policy import policy_of
 from gateway.page import page
+from gateway.rest.admission import Admission
 from gateway.rest.answers import Answer, Stream, of_json, of_page
 from gateway.rest.batches import Bounds
 from gateway.rest.belonging import Belonging, owner_of
@@ -36,12 +37,14 @@ def build_routes(channels: Channels, settings: GatewaySettings, door: Door) -> R
     descriptors = load_descriptors()
     faces = read_faces(descriptors)
     endpoints = Endpoints(channels, settings, faces)
+    admission = Admission(settings.gateway_max_requests)
     for face in faces:
         endpoint = endpoints.of(face)
         if (gate := door.gate(policy_of(face.method))) is not None:
             endpoint = Guarded(endpoint, gate)
+        admitted = admission.guard(endpoint)
         for path in dict.fromkeys(face.paths):
-            router.add(face.verb, path, endpoint)
+            router.add(face.verb, path, admitted)
     openapi = OpenApi(faces, descriptors.comments, needs_token=settings.asks_callers)
     for path, endpoint in _own(channels, openapi).items():
         for prefix in ("", "/api/v1", "/api"):
@@ -58,7 +61,10 @@ class Endpoints:
         self._faces = faces
         self._deadline = settings.gateway_deadline_seconds
         self._bounds = Bounds(
-            settings.gateway_batches_in_flight, settings.gateway_batch_orders, settings.gateway_max_waiting
+            settings.gateway_batches_in_flight,
+            settings.gateway_batch_orders,
+            settings.gateway_max_waiting,
+            settings.gateway_queue_seconds,
         )
         self._readers = Readers()
         self._writers = Writers()

@@ -43,7 +43,9 @@ class Stage:
         for context, service in self.services.items():
             self.ports[context] = await service.start()
         addresses: dict[str, Any] = {f"{name}_address": f"127.0.0.1:{port}" for name, port in self.ports.items()}
-        settings = GatewaySettings(**addresses, gateway_max_waiting=64, gateway_deadline_seconds=3)
+        settings = GatewaySettings(
+            **addresses, gateway_max_waiting=64, gateway_queue_seconds=60, gateway_deadline_seconds=3
+        )
         async with serving(settings) as self.port:
             await self._is_over.wait()
         for service in self.services.values():
