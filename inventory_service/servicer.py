@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from chassis import tracing
+from chassis.access.caller import current
 from chassis.batcher import Writer
 from chassis.database import Database
 from chassis.locks import RedisLock
@@ -57,7 +59,9 @@ class CatalogueServicer(CatalogueServiceServicer):
 
     async def PutProduct(self, request: pb.PutProductRequest, context: Any) -> pb.Product:
         """Make or change one."""
-        products: Sequence[Product] = await self._writer.submit(PutProducts((wire.offer_of(request, self._currency),)))
+        products: Sequence[Product] = await self._writer.submit(
+            PutProducts((wire.offer_of(request, self._currency),), *_by_whom())
+        )
         return wire.product_to_proto(products[0])
 
     async def BatchPutProducts(self, request: pb.BatchPutProductsRequest, context: Any) -> pb.BatchPutProductsResponse:
@@ -67,7 +71,9 @@ class CatalogueServicer(CatalogueServiceServicer):
         )
         if len({offer.sku for offer in offers}) < len(offers):
             raise wrong_field("products", "must name each SKU once")
-        products: Sequence[Product] = await self._writer.submit(PutProducts(offers))
+        if request.validate_only:
+            return pb.BatchPutProductsResponse()
+        products: Sequence[Product] = await self._writer.submit(PutProducts(offers, *_by_whom()))
         return pb.BatchPutProductsResponse(products=[wire.product_to_proto(product) for product in products])
 
 
@@ -114,7 +120,7 @@ class InventoryServicer(InventoryServiceServicer):
     ) -> pb.BatchReceiveStockResponse:
         """Many receipts, all or none."""
         receipts = tuple(wire.receipt_of(each, f"receipts[{place}].") for place, each in enumerate(request.receipts))
-        recorded: ChangesRecorded = await self._writer.submit(ChangeStock(receipts))
+        recorded: ChangesRecorded = await self._writer.submit(ChangeStock(receipts, *_by_whom()))
         new = len(recorded.changes) - recorded.repeated
         return pb.BatchReceiveStockResponse(received=new, repeated_receipts=recorded.repeated)
 
@@ -143,7 +149,12 @@ class InventoryServicer(InventoryServiceServicer):
         return wire.reservation_to_proto(reservation)
 
     async def _change(self, request: ChangeRequest, context: Any) -> pb.StockChange:
-        recorded: ChangesRecorded = await self._writer.submit(ChangeStock((request,)))
+        recorded: ChangesRecorded = await self._writer.submit(ChangeStock((request,), *_by_whom()))
         if recorded.repeated:
             mark_replayed(context)
         return wire.change_to_proto(recorded.changes[0])
+
+
+def _by_whom() -> tuple[str, str]:
+    """Actor and trace of the call under way, for the audit."""
+    return current.get().actor, tracing.current.get()

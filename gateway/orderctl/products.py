@@ -1,9 +1,10 @@
-"""Products: list, put, receive."""
+"""Products: list, put, receive, import."""
 
 from uuid import uuid4
 
 import click
 
+from gateway.orderctl.products_import import import_products
 from gateway.orderctl.session import Session, Verbs, verb
 from protos.inventory.v1 import inventory_pb2 as pb
 
@@ -88,3 +89,6 @@ def receive(session: Session, sku: str, quantity: int, reason: str, key: str | N
     inventory = session.client.inventory
     change = inventory.ask(inventory.rpc.ReceiveStock, request)
     session.output.one(change.stock if not session.output.is_json else change)
+
+
+products.add_command(import_products)

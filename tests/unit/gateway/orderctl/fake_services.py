@@ -205,6 +205,12 @@ class FakeInventory(inventory_grpc.CatalogueServiceServicer, inventory_grpc.Inve
     def BatchPutProducts(
         self, request: inventory.BatchPutProductsRequest, context: Context
     ) -> inventory.BatchPutProductsResponse:
+        wrong = [place for place, product in enumerate(request.products) if product.currency != "GBP"]
+        if wrong:
+            fields = {f"products[{wrong[0]}].currency": "must be GBP, the currency of this installation"}
+            refuse(context, code_pb2.INVALID_ARGUMENT, "currency_mismatch", "another currency", fields)
+        if request.validate_only:
+            return inventory.BatchPutProductsResponse()
         products = [self.PutProduct(product, context) for product in request.products]
         return inventory.BatchPutProductsResponse(products=products)
 
