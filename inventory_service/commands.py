@@ -2,19 +2,21 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
-from chassis import ids
+from chassis import audit, ids
+from chassis.audit import Act
 from chassis.batcher import CommandFunction
 from chassis.database import rows_of
 from chassis.errors import NotFound, Refusal
 from inventory_service import queries, wire
 from inventory_service.domain import (
+    ChangeKind,
     ChangeRequest,
     Holder,
     IdempotencyKeyReused,
@@ -37,6 +39,8 @@ from inventory_service.repository import Stockrooms, insert_changes, ledger_diff
 C = TypeVar("C")
 R = TypeVar("R")
 
+OPERATOR: Final = "operator"
+
 _EXPIRED: Final = "SELECT id FROM reservations WHERE sweep_at <= now() ORDER BY sweep_at LIMIT 200"
 
 
@@ -45,6 +49,8 @@ class PutProducts:
     """Make or change products, all or none."""
 
     offers: tuple[Offer, ...]
+    actor: str = OPERATOR
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class ChangeStock:
     """Record receipts or an adjustment, all or none."""
 
     requests: tuple[ChangeRequest, ...]
+    actor: str = OPERATOR
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +119,13 @@ def put_products(connection: Connection, commands: Sequence[PutProducts]) -> lis
             waves[seen[offer.sku]].append(offer)
             seen[offer.sku] += 1
     products = [put_offers(connection, wave) for wave in waves]
+    audit.note_all(connection, [_put(offer, command) for command in commands for offer in command.offers])
     return [[products[wave][sku] for wave, sku in places] for places in waves_of]
+
+
+def _put(offer: Offer, command: PutProducts) -> Act:
+    details = {name: value for name, value in asdict(offer).items() if name != "sku"}
+    return Act(command.actor, "put_product", offer.sku, details, command.traceparent)
 
 
 def change_stock(
@@ -128,9 +142,28 @@ def change_stock(
     known = set(recorded)
     results = _each(commands, lambda command: _change(connection, room, recorded, command))
     stockrooms.save(connection, room)
-    insert_changes(connection, [change for name, change in recorded.items() if name not in known])
+    new = {name: change for name, change in recorded.items() if name not in known}
+    insert_changes(connection, list(new.values()))
+    audit.note_all(connection, _changed(commands, results, new))
     stockrooms.count(room)
     return results
+
+
+def _changed(
+    commands: Sequence[ChangeStock],
+    results: Sequence[ChangesRecorded | Refusal],
+    new: Mapping[tuple[str, str], StockChange],
+) -> list[Act]:
+    """What was done by whom; who asked for the same once more has done nothing."""
+    acts: dict[tuple[str, str], Act] = {}
+    for command, result in zip(commands, results, strict=True):
+        for request in () if isinstance(result, Refusal) else command.requests:
+            name = (request.sku, request.idempotency_key)
+            if name in new:
+                details = {"quantity_delta": request.quantity_delta, "reason": request.reason, "change": new[name].id}
+                action = "adjust_stock" if request.kind is ChangeKind.ADJUSTMENT else "receive_stock"
+                acts.setdefault(name, Act(command.actor, action, request.sku, details, command.traceparent))
+    return list(acts.values())
 
 
 def _change(

@@ -1,7 +1,7 @@
 """What may be asked of orders: each function does a batch of one kind of command in the caller's transaction."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection
 
 from chassis import audit, clock, dead_letters, tracing
+from chassis.audit import Act
 from chassis.database import LostUpdate, rows_of
 from chassis.errors import Overloaded, Refusal
 from chassis.failpoints import failpoint
@@ -278,11 +279,21 @@ def cancel_orders(connection: Connection, commands: Sequence[CancelOrder]) -> li
     loaded = repository.load(connection, sorted({command.order_id for command in commands}))
     judged = [_cancel(loaded.orders.get(command.order_id), command) for command in commands]
     repository.save(connection, loaded)
+    audit.note_all(connection, _operators_cancels(commands, judged))
     failpoint("orders.cancel.before_commit")
     shown = queries.get_orders(connection, list(loaded.orders))
     return [
         judgement if isinstance(judgement, Refusal) else Cancelled(shown[command.order_id], judgement)
         for command, judgement in zip(commands, judged, strict=True)
+    ]
+
+
+def _operators_cancels(commands: Sequence[CancelOrder], judged: Sequence[bool | Refusal]) -> list[Act]:
+    """Customers end what is their own, which the timeline tells; an operator ends what is somebody else's."""
+    return [
+        Act(command.actor, "cancel_order", command.order_id, {}, command.traceparent)
+        for command, has_moved in zip(commands, judged, strict=True)
+        if has_moved is True and command.actor.startswith(OPERATOR)
     ]
 
 
@@ -305,8 +316,17 @@ def refund_orders(connection: Connection, commands: Sequence[RefundOrder]) -> li
     loaded.refunds = repository.load_refunds(connection, loaded.orders, with_lines=True)
     results = [_refund(loaded.refunds.get(command.order_id), command) for command in commands]
     repository.save(connection, loaded)
+    audit.note_all(connection, [act for each in zip(commands, results, strict=True) for act in _refunded(*each)])
     failpoint("orders.refund.before_commit")
     return results
+
+
+def _refunded(command: RefundOrder, result: RefundStands | Refusal) -> Iterator[Act]:
+    """The act of a refund that is new; its reason stands with the refund, where it can be forgotten."""
+    if isinstance(result, RefundStands) and result.refund.id == command.id:
+        refund = result.refund
+        details = {"refund": refund.id, "amount_minor": refund.amount_minor, "currency": result.currency}
+        yield Act(command.actor, "refund_order", command.order_id, details, command.traceparent)
 
 
 def _refund(refunds: Refunds | None, command: RefundOrder) -> RefundStands | Refusal:

@@ -77,7 +77,9 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         """The newest acts; none when another context is asked for."""
         if request.service not in ("", self._context):
             return pb.ListAuditEntriesResponse()
-        rows = await self._database.aread(lambda connection: audit.newest(connection, request.subject, request.action))
+        rows = await self._database.aread(
+            lambda connection: audit.newest(connection, request.subject, request.action, request.actor)
+        )
         return pb.ListAuditEntriesResponse(entries=[_entry_to_proto(row, self._context) for row in rows])
 
     async def GetOverview(self, request: pb.GetOverviewRequest, _context: Context) -> pb.GetOverviewResponse:

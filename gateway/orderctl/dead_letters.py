@@ -146,10 +146,11 @@ def _show_done(
 @click.option("--service", type=click.Choice(CONTEXTS), help="Only in this service.")
 @click.option("--subject", default="", help="Only done to this: an order's id, a context.")
 @click.option("--action", default="", help="Only of this kind.")
+@click.option("--actor", default="", help="Only by whoever is called so, as operator:boss.")
 @verb
-def audit(session: Session, service: str | None, subject: str, action: str) -> None:
+def audit(session: Session, service: str | None, subject: str, action: str, actor: str) -> None:
     """Show what was done by hand, newest first, the newest 100 of each service."""
-    request = pb.ListAuditEntriesRequest(subject=subject, action=action)
+    request = pb.ListAuditEntriesRequest(subject=subject, action=action, actor=actor)
     found, silent = _ask_all(
         session, service, lambda operations: operations.ask(operations.rpc.ListAuditEntries, request).entries
     )

@@ -1,5 +1,6 @@
 """What an operator does from the command line: give messages up, ask again for stuck orders, read who did what."""
 
+from protos.operations.v1 import operations_pb2
 from protos.orders.v1 import stuck_pb2
 from tests.unit.gateway.orderctl.conftest import Orderctl
 from tests.unit.gateway.orderctl.fake_services import FakeServices
@@ -13,7 +14,8 @@ def test_dead_letters_are_discarded_with_a_reason_and_only_those_that_are_named(
     assert orderctl("dead-letters", "discard", "--service", "orders", "--type", "Noise").exit_code == 2
     discarded = orderctl("dead-letters", "discard", "--service", "orders", "--type", "Noise", "--reason", "noise")
     assert "1 found, 1 discarded" in discarded.stdout
-    assert "discard_dead_letters" in orderctl("audit").stdout
+    assert "discard_dead_letters" in orderctl("audit", "--actor", "operator:boss").stdout
+    assert services.operations.asked[-1] == operations_pb2.ListAuditEntriesRequest(actor="operator:boss")
 
 
 def test_stuck_orders_are_listed_with_the_reason_and_resumed_by_hand(
