@@ -5,12 +5,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
-import uvicorn
-
 from chassis.logs import configure_logs
 from chassis.metrics import start_metrics_server
 from chassis.settings import load_settings, settings_table
-from gateway.rest.server import listen, server_config
+from gateway.rest.server import Server, listen
 from gateway.settings import GatewaySettings
 
 
@@ -29,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         print(f"gateway cannot listen: {error}. Is another one running here?", file=sys.stderr)
         return 1
-    server = uvicorn.Server(server_config(settings))
+    server = Server(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         # When it has stopped, uvicorn sends itself again the signal that it stopped for.
         signal.signal(number, server.handle_exit)

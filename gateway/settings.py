@@ -30,6 +30,10 @@ class GatewaySettings(ServiceSettings):
         default=10_000, ge=1, le=1_000_000, json_schema_extra=unit("requests"),
         description="orders without an answer beyond which new ones are refused with 503",
     )  # fmt: skip
+    gateway_max_watching: int = Field(
+        default=20_000, ge=1, le=1_000_000, json_schema_extra=unit("clients"),
+        description="clients that watch orders at once, beyond which new ones are refused with 503",
+    )  # fmt: skip
     gateway_compress_bytes: int = Field(
         default=2_048, ge=0, le=1 << 30, json_schema_extra=unit("bytes"),
         description="what is read is compressed from this size on, for those who take gzip; 0: never",

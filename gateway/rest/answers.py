@@ -1,6 +1,6 @@
 """Answers: status, headers and body as they leave."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -54,11 +54,12 @@ class Answer:
 
 @dataclass(slots=True)
 class Stream:
-    """An answer whose body comes in pieces."""
+    """An answer whose body comes in pieces; `left` is told that the client hung up, while the next one is awaited."""
 
     status: int
     pieces: AsyncGenerator[bytes]
     headers: Headers
+    left: Callable[[], None] = lambda: None
 
 
 def of_json(status: int, document: Mapping[str, Any], headers: Headers = ()) -> Answer:
@@ -104,6 +105,7 @@ async def send_stream(send: Send, request: Request, stream: Stream) -> None:
     headers = [*stream.headers, (b"x-trace-id", trace_id), *_API, *request.told]
     await send({"type": "http.response.start", "status": stream.status, "headers": headers})
     async with aclosing(stream.pieces) as pieces, request.watched() as client:
+        client.add_done_callback(lambda _: stream.left())
         async for piece in pieces:
             if client.done():
                 return

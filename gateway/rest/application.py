@@ -7,12 +7,16 @@ import grpc
 
 from chassis import clock, tls, tracing
 from chassis.access.door import Door
+from chassis.access.policy import policy_named
 from chassis.limits.limits import Limits
 from chassis.logs import get_logger
 from chassis.settings import GRPC_PORTS
+from gateway.live.sockets import WATCHING, Sockets
+from gateway.live.upstream import Upstream, upstream_of
 from gateway.rest.answers import Answer, Stream, of_problem, send_answer, send_stream
 from gateway.rest.channels import Channels
 from gateway.rest.compression import Compression
+from gateway.rest.encoding import Writers
 from gateway.rest.metrics import HttpMetrics
 from gateway.rest.problems import Problem, unexplained
 from gateway.rest.requests import ClientGone, Receive, Request, Scope, Send
@@ -37,22 +41,31 @@ class Gateway:
         self._compression = Compression(settings.gateway_compress_bytes)
         self._routes: Router[Endpoint]
         self._channels: Channels
+        self._upstream: Upstream
+        self._sockets: Sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, one would-be WebSocket, or the server's life from start to stop."""
+        """One request, one WebSocket, or the server's life from start to stop."""
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
-            await send({"type": "websocket.close", "code": 1000})
+            await self._sockets(scope, receive, send)
+
+    def end_streams(self) -> None:
+        """The server is about to stop: what never ends by itself ends now, so that its clients go on elsewhere."""
+        self._upstream.stop()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         addresses = {context: self._settings.address_of(context) for context in GRPC_PORTS}
         self._channels = Channels(addresses, tls.credentials_of(self._settings))
         door = Door.of(self._settings, Limits.of(self._settings, "gateway", self._settings.redis))
-        self._routes = build_routes(self._channels, self._settings, door)
+        self._upstream = upstream_of(self._channels.of("orders"), Writers(), self._settings.gateway_max_watching)
+        origins = frozenset(self._settings.cors_origins.split(","))
+        self._sockets = Sockets(self._upstream, door.gate(policy_named(WATCHING)), origins)
+        self._routes = build_routes(self._channels, self._settings, door, self._upstream)
         # What is there now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -60,6 +73,7 @@ class Gateway:
         gc.set_threshold(20_000, 20, 50)
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        self._upstream.close_all()
         await self._channels.close()
         await door.close()
         await send({"type": "lifespan.shutdown.complete"})

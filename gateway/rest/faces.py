@@ -64,9 +64,11 @@ class Face:
 
     @property
     def not_in_query(self) -> set[str]:
-        """The fields that no query parameter fills: those of path and body, and headers beside a body that is raw."""
+        """The fields that no query parameter fills: those of body and any path, and headers beside a raw body."""
         headers = {header.field for header in self.options.headers} if self.raw_body is not None else set()
-        return {*self.variables, self.body, *headers}
+        rule = option(self.method, annotations_pb2.http)
+        paths = [_verb_and_path(binding)[1] for binding in (rule, *rule.additional_bindings)]
+        return {*_VARIABLE.findall("".join(paths)), self.body, *headers}
 
     @property
     def max_body_bytes(self) -> int:
@@ -114,6 +116,7 @@ def _checked(face: Face) -> Face:
     for field in [*named, *([face.body] if face.body not in ("", "*") else [])]:
         if field not in fields:
             raise UnsupportedFace(f"{name}: {face.request.full_name} has no field {field}")
-    if face.method.client_streaming or (face.method.server_streaming and not is_http_body(face.response)):
-        raise UnsupportedFace(f"{name}: streams other than a response of google.api.HttpBody")
+    is_served = is_http_body(face.response) or face.options.event_stream
+    if face.method.client_streaming or (face.method.server_streaming and not is_served):
+        raise UnsupportedFace(f"{name}: streams other than of events, or a response of google.api.HttpBody")
     return face

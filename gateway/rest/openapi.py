@@ -7,6 +7,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.rest.binding import query_fields
+from gateway.rest.encoding import dump
 from gateway.rest.examples import example_message, example_request
 from gateway.rest.faces import Face
 from gateway.rest.fields import is_http_body, is_required, message_of, option
@@ -14,6 +15,10 @@ from gateway.rest.refusals import MEDIA_TYPE, Refusals, reference
 from gateway.rest.schemas import Schema, Schemas
 from protos.options.v1 import options_pb2
 
+_EVENTS = (
+    "Server-Sent Events, without an end. The `data` of each is the event in JSON without its `id` and `type`, which are"
+    " the `id` and `event` of the stream; lines that begin with a colon are signs of life."
+)
 _HEADERS: dict[str, Schema] = {
     "X-Trace-Id": {"description": "The trace of this request.", "schema": {"type": "string"}},
     "ETag": {"description": "The version of what is shown.", "schema": {"type": "string"}},
@@ -81,7 +86,7 @@ class OpenApi:
         comment = self._schemas.comment(face.method.full_name)
         access = option(face.method, options_pb2.access)
         operation = {
-            "operationId": face.method.name,
+            "operationId": self._name_of(face),
             "tags": [face.method.containing_service.name],
             "summary": comment.partition(". ")[0].rstrip("."),
             "description": f"{comment} {_roles_of(access)}",
@@ -90,6 +95,12 @@ class OpenApi:
         }
         operation |= {"requestBody": self._body(face)} if face.body else {}
         return operation | ({"security": []} if access.anyone else {})
+
+    def _name_of(self, face: Face) -> str:
+        """The method's, and for its further paths also what they name beside the first."""
+        first = next(each for each in self._faces if each.method is face.method)
+        added = [name for name in face.variables if name not in first.variables]
+        return face.method.name + "".join(f"Of{name.removesuffix('_id').title()}" for name in added)
 
     def _parameters(self, face: Face) -> list[dict[str, Any]]:
         fields = face.request.fields_by_name
@@ -135,12 +146,19 @@ class OpenApi:
     def _successes(self, face: Face) -> dict[str, Any]:
         if is_http_body(face.response):
             return {"200": _response("The file.", {"text/csv": {"schema": {"type": "string"}}}, "Content-Disposition")}
+        if face.options.event_stream:
+            return {"200": _response(_EVENTS, {"text/event-stream": self._event_stream(face)})}
         content = {"application/json": self._shown(face)}
         return {code: _response(text, content, *headers) for code, text, headers in _outcomes(face)} | (
             {"304": {"description": "It is what you have.", "headers": _named("X-Trace-Id", "ETag")}}
             if _is_tagged(face)
             else {}
         )
+
+    def _event_stream(self, face: Face) -> dict[str, Any]:
+        data = example_message(face.response)
+        lines = f"id: {data.pop('id')}\nevent: {data.pop('type')}\ndata: {dump(data).decode()}\n\n"
+        return {"schema": {}, "example": lines, "x-event-data": self._schemas.shown(face.response)}
 
     def _shown(self, face: Face) -> dict[str, Any]:
         if face.list_field is None:

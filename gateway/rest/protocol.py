@@ -49,12 +49,15 @@ class Protocol(HttpToolsProtocol):
 
     quiet_seconds = 30.0
     """How long a client may be silent in the middle of a request, or before its first."""
+    stuck_seconds = 30.0
+    """How long a client may take nothing of an answer that waits for it."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._is_arriving = True
         self._head_bytes = 0
         self._patience: asyncio.TimerHandle | None = None
+        self._stuck: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """The connection is there; the first request must follow."""
@@ -65,7 +68,23 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._unwatch()
+        self._move_on()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not read as fast as it is answered; one that does not read at all never lets a close end."""
+        super().pause_writing()
+        self._stuck = self.loop.call_later(self.stuck_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._move_on()
+        super().resume_writing()
+
+    def handle_websocket_upgrade(self) -> None:
+        """From now on somebody else looks after the connection."""
+        self._unwatch()
+        super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of one request, or of several."""
@@ -102,6 +121,11 @@ class Protocol(HttpToolsProtocol):
         """The next bytes must come in time."""
         self._unwatch()
         self._patience = self.loop.call_later(self.quiet_seconds, self._give_up)
+
+    def _move_on(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
 
     def _unwatch(self) -> None:
         if self._patience is not None:

@@ -5,6 +5,8 @@ from functools import cache
 
 from chassis.access.door import Door
 from chassis.access.policy import policy_of
+from gateway.live.event_streams import EventStream
+from gateway.live.upstream import Upstream
 from gateway.page import page
 from gateway.rest.admission import Admission
 from gateway.rest.answers import Answer, Stream, of_json, of_page
@@ -31,12 +33,12 @@ from gateway.settings import GatewaySettings
 Endpoint = Callable[[Request], Awaitable[Answer | Stream]]
 
 
-def build_routes(channels: Channels, settings: GatewaySettings, door: Door) -> Router[Endpoint]:
+def build_routes(channels: Channels, settings: GatewaySettings, door: Door, upstream: Upstream) -> Router[Endpoint]:
     """The router of all paths, each method's behind its gate; raises UnsupportedFace for what cannot be served."""
     router: Router[Endpoint] = Router()
     descriptors = load_descriptors()
     faces = read_faces(descriptors)
-    endpoints = Endpoints(channels, settings, faces)
+    endpoints = Endpoints(channels, settings, faces, upstream)
     admission = Admission(settings.gateway_max_requests)
     for face in faces:
         endpoint = endpoints.of(face)
@@ -56,8 +58,11 @@ def build_routes(channels: Channels, settings: GatewaySettings, door: Door) -> R
 class Endpoints:
     """Makes the endpoint that fits a face."""
 
-    def __init__(self, channels: Channels, settings: GatewaySettings, faces: Sequence[Face]) -> None:
+    def __init__(
+        self, channels: Channels, settings: GatewaySettings, faces: Sequence[Face], upstream: Upstream
+    ) -> None:
         self._channels = channels
+        self._upstream = upstream
         self._faces = faces
         self._deadline = settings.gateway_deadline_seconds
         self._bounds = Bounds(
@@ -78,6 +83,8 @@ class Endpoints:
             return Upload(face, binding, self._channels, self._writers)
         if face.options.coalesced_by:
             return Coalesced(face, binding, self._channels, self._writers, self._deadline, self._bounds)
+        if face.options.event_stream:
+            return EventStream(binding, self._upstream)
         if face.method.server_streaming:
             return Download(face, binding, self._channels, self._writers)
         if face.options.belongs_to:

@@ -6,6 +6,7 @@ from typing import Final
 
 import uvicorn
 
+from gateway.live.socket_protocol import SocketProtocol
 from gateway.rest.application import Gateway
 from gateway.rest.cors import with_cors
 from gateway.rest.protocol import Protocol
@@ -14,6 +15,21 @@ from gateway.settings import GatewaySettings
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_SECONDS: Final = 65
 _TLS_ALONE: Final = ("strict-transport-security", "max-age=31536000")
+SOCKET_MESSAGE_BYTES: Final = 4_096
+"""The largest message that is taken over WebSocket, where nothing is made of any."""
+
+
+class Server(uvicorn.Server):
+    """Stops in order: what streams without an end is ended before the connections are waited for."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._gateway = Gateway(settings)
+        super().__init__(server_config(self._gateway, settings))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept nothing more, end the streams, wait for the rest."""
+        self._gateway.end_streams()
+        await super().shutdown(sockets)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -22,15 +38,17 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=_BACKLOG)
 
 
-def server_config(settings: GatewaySettings) -> uvicorn.Config:
+def server_config(gateway: Gateway, settings: GatewaySettings) -> uvicorn.Config:
     """How uvicorn serves: its own C parts, our logs, requests under way finished before it stops."""
     demanded = settings.tls_client_ca_file
     return uvicorn.Config(
-        with_cors(Gateway(settings), settings.cors_origins),
+        with_cors(gateway, settings.cors_origins),
         backlog=_BACKLOG,
         loop="uvloop",
         http=Protocol,
-        ws="none",
+        ws=SocketProtocol,
+        ws_max_size=SOCKET_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
         access_log=False,

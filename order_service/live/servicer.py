@@ -14,6 +14,7 @@ from chassis.database import Database
 from chassis.errors import PermissionDenied, Refusal, Unauthenticated, Unavailable
 from chassis.interceptor import Context
 from chassis.logs import get_logger
+from chassis.validation import validate
 from order_service.domain import OrderNotFound
 from order_service.live import queries, wire
 from order_service.live.domain import (
@@ -129,6 +130,7 @@ class LiveServicer:
 
     async def begin(self, watch_id: int, request: pb.WatchOrdersRequest, caller: Caller, shared: "_Shared") -> None:
         """One of many watches: admitted, its past told, and left to the present. Raises a Refusal of its own."""
+        validate(request)
         subject = await self.admitted(request, caller)
         watch = shared.watches[watch_id] = Watch(watch_id, subject, shared.outlet, caller)
         async for told in self._caught_up(watch, request.last_event_id):

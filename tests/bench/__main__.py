@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.stack import Stack
-from tests.bench import access, outage, table, unhappy, waiting, wrk
+from tests.bench import access, live, outage, table, unhappy, waiting, wrk
 from tests.bench.floor import Floor, FloorRun
 from tests.bench.month import Month, import_month
 from tests.bench.system import Run, System, settled
@@ -18,7 +18,7 @@ from tests.bench.table import Part, row, spread
 ASYNC = "respond-async"
 ON_ONE_STACK = ("month", "idle", "steady", "saturation")
 """Parts that share a stack, in this order."""
-ALONE = ("access", "unhappy", "waiting", "outage")
+ALONE = ("access", "live", "unhappy", "waiting", "outage")
 """Parts that have stacks of their own, for their own settings."""
 
 
@@ -64,6 +64,7 @@ class Bench:
                         self._keep(usual.measure(name))
         parts = {
             "access": self._access,
+            "live": self._live,
             "unhappy": self._unhappy,
             "waiting": self._waiting,
             "outage": self._outage,
@@ -91,6 +92,10 @@ class Bench:
     def _access(self) -> Part:
         with self._stack("open") as alone, self._stack("closed", access.SETTINGS) as guarded:
             return access.measure(stocked(alone), stocked(guarded), self._asked.pairs, self._asked.seconds, _say)
+
+    def _live(self) -> Part:
+        with self._stack("live") as stack:
+            return live.measure(stocked(stack), 2 * self._asked.seconds, _say)
 
     def _unhappy(self) -> Part:
         with self._stack("unhappy", unhappy.SETTINGS) as stack:

@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from chassis.settings import GRPC_PORTS
+from gateway.live.socket_protocol import SocketProtocol
 from gateway.rest.protocol import Protocol
-from gateway.rest.server import listen, server_config
+from gateway.rest.server import Server, listen
 from gateway.settings import GatewaySettings
 from tests.services.gateway.services import FakeService
 from tests.waiting import until
@@ -56,11 +56,11 @@ class Stage:
         self.loop.call_soon_threadsafe(self._is_over.set)
 
 
-class TellingServer(uvicorn.Server):
+class TellingServer(Server):
     """A server that says when it is up."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+    def __init__(self, settings: GatewaySettings) -> None:
+        super().__init__(settings)
         self.is_up = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -69,11 +69,12 @@ class TellingServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(settings: GatewaySettings, http: type[Protocol] = Protocol) -> AsyncIterator[int]:
+async def serving(
+    settings: GatewaySettings, http: type[Protocol] = Protocol, ws: type[SocketProtocol] = SocketProtocol
+) -> AsyncIterator[int]:
     """A gateway on a free port."""
-    config = server_config(settings)
-    config.http = http
-    server = TellingServer(config)
+    server = TellingServer(settings)
+    server.config.http, server.config.ws = http, ws
     listening = listen(settings.listen_host, 0)
     serving = asyncio.create_task(server.serve([listening]))
     await server.is_up.wait()

@@ -69,6 +69,8 @@ class FakeService(grpc.GenericRpcHandler):
             "request_deserializer": class_of(method.input_type).FromString,
             "response_serializer": class_of(method.output_type).SerializeToString,
         }
+        if method.client_streaming and method.server_streaming:
+            return grpc.stream_stream_rpc_method_handler(self._streaming(behaviour), **coded)
         if method.client_streaming:
             return grpc.stream_unary_rpc_method_handler(self._taking_stream(behaviour), **coded)
         if method.server_streaming:
