@@ -9,7 +9,7 @@ import orjson
 import structlog
 
 from chassis import clock, tracing
-from chassis.masking import HIDDEN, is_secret_name, without_credentials
+from chassis.masking import HIDDEN, is_secret_name, without_credentials, without_rows
 
 _Event = MutableMapping[str, Any]
 
@@ -71,7 +71,7 @@ def _hide_secrets(_logger: Any, _level: str, line: _Event) -> _Event:
 
 def _hidden_in(value: Any) -> Any:
     if isinstance(value, str):
-        return without_credentials(value)
+        return without_rows(without_credentials(value))
     if isinstance(value, Mapping):
         return {name: HIDDEN if is_secret_name(str(name)) else _hidden_in(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -97,7 +97,7 @@ class _Adopted(logging.Handler):
         if not self._is_news(record):
             return
         structlog.get_logger(module=record.name).log(
-            record.levelno, without_credentials(record.getMessage()), exc_info=record.exc_info or None
+            record.levelno, without_rows(without_credentials(record.getMessage())), exc_info=record.exc_info or None
         )
 
     def _is_news(self, record: logging.LogRecord) -> bool:

@@ -32,6 +32,9 @@ SETTINGS = {
     "jit": "off",
     "autovacuum_vacuum_scale_factor": "0.05",
     "log_min_duration_statement": "'1s'",
+    # What customers sent is nobody's business in a log: neither parameters nor the rows that errors tell of.
+    "log_parameter_max_length": "0",
+    "log_error_verbosity": "terse",
     "log_line_prefix": "'%m [%p] %a '",
     "timezone": "'UTC'",
     "log_timezone": "'UTC'",

@@ -88,8 +88,7 @@ class Gateway:
             status = await self._answer(match, verb, request, send)
         finally:
             self._metrics.in_flight -= 1
-        route = match.template if match else "none"
-        self._metrics.answered(route, verb if verb in _VERBS else "other", status, clock.monotonic() - started)
+        self._metrics.answered(_route(match), verb if verb in _VERBS else "other", status, clock.monotonic() - started)
 
     async def _answer(self, match: Match[Endpoint] | None, verb: str, request: Request, send: Send) -> int:
         """Sends the answer and returns its status; 499 when nobody is left to hear it."""
@@ -105,7 +104,7 @@ class Gateway:
             return CLIENT_GONE
         except grpc.aio.AioRpcError as error:
             # Only a stream is still asking now. It stays incomplete, so that its reader can see that it is.
-            log.warning("stream broke off", path=request.path, code=error.code().name)
+            log.warning("stream broke off", route=_route(match), code=error.code().name)
             return CLIENT_GONE
         return answer.status
 
@@ -114,15 +113,19 @@ class Gateway:
             return await _asked(match, verb, request)
         except Problem as problem:
             if problem.status >= 500:
-                log.warning(
-                    "request not served", path=request.path, status=problem.status, cause=repr(problem.__cause__)
-                )
+                cause = repr(problem.__cause__)
+                log.warning("request not served", route=_route(match), status=problem.status, cause=cause)
             return of_problem(problem, request)
         except ClientGone:
             raise
         except Exception:  # the edge of REST, as the interceptor is that of gRPC: a bug is logged, and answered
-            log.exception("request failed", path=request.path, verb=verb)
+            log.exception("request failed", route=_route(match), verb=verb)
             return of_problem(unexplained(500), request)
+
+
+def _route(match: Match[Endpoint] | None) -> str:
+    """As it is logged: without the path's variables, one of which may be a customer."""
+    return match.template if match else "none"
 
 
 async def _asked(match: Match[Endpoint] | None, verb: str, request: Request) -> Answer | Stream:

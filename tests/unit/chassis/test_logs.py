@@ -112,3 +112,15 @@ def test_a_library_that_repeats_itself_is_heard_once_in_a_while(lines: Lines) ->
         logging.getLogger("kafka.client").warning("no broker at port %d", port)
 
     assert len(lines()) == 1
+
+
+def test_what_customers_sent_is_not_in_the_line_of_an_error(lines: Lines) -> None:
+    told = "violates check\nDETAIL:  Failing row contains (anna, 12 Mill Lane)."
+    try:
+        raise ValueError(told)
+    except ValueError as error:
+        get_logger(__name__).error("a command failed", exc_info=error, error=str(error))
+
+    [line] = lines()
+    assert "Mill Lane" not in str(line)
+    assert "violates check" in line["error"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chassis.masking import is_secret_name, without_credentials
+from chassis.masking import is_secret_name, without_credentials, without_rows
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,9 @@ def test_names_of_secrets_are_known(name: str) -> None:
 @pytest.mark.parametrize("name", ["idempotency_key", "key", "tokens", "sku", "customer_id"])
 def test_other_names_are_not_taken_for_secrets(name: str) -> None:
     assert not is_secret_name(name)
+
+
+def test_rows_that_postgres_tells_of_are_hidden() -> None:
+    text = 'violates check "c"\nDETAIL:  Failing row contains (anna, 12 Mill Lane).\nCONTEXT:  SQL statement'
+
+    assert without_rows(text) == 'violates check "c"\nDETAIL: ***\nCONTEXT:  SQL statement'
