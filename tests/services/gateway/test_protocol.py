@@ -17,6 +17,19 @@ class Hasty(Protocol):
     quiet_seconds = 0.2
 
 
+class Strict(Protocol):
+    head_seconds = 0.5
+
+
+@pytest.fixture
+def strict(stage: Stage) -> Iterator[int]:
+    """The port of a gateway that waits for bytes, but not for a head that comes one byte at a time."""
+    gateway = serving(GatewaySettings(), Strict)
+    port = stage.run(gateway.__aenter__())
+    yield port
+    stage.run(gateway.__aexit__(None, None, None))
+
+
 @pytest.fixture
 def hasty(stage: Stage) -> Iterator[int]:
     """The port of a gateway without patience."""
@@ -54,7 +67,7 @@ def test_a_head_that_does_not_end_is_given_up(hasty: int, said: bytes) -> None:
 def test_a_body_that_does_not_end_is_given_up(hasty: int) -> None:
     head = b"POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
 
-    assert heard(hasty, head + b'{"a"') == b""
+    assert heard(hasty, head + b'{"a"').startswith(b"HTTP/1.1 408 ")
 
 
 def test_who_speaks_slowly_but_speaks_is_heard(hasty: int) -> None:
@@ -67,6 +80,32 @@ def test_who_speaks_slowly_but_speaks_is_heard(hasty: int) -> None:
         connection.settimeout(5)
 
         assert connection.recv(64).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("begun", [HEAD, HEAD + b"\r\n" + HEAD])
+def test_a_head_that_comes_byte_by_byte_is_given_up_all_the_same(strict: int, begun: bytes) -> None:
+    """Slowloris: each byte in time, the head never whole; also on a connection that was good once."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", strict), timeout=0.05) as connection:
+        connection.sendall(begun)
+        for _ in range(100):
+            try:
+                if not (piece := connection.recv(65536)):
+                    break
+                answer += piece
+            except TimeoutError:
+                connection.sendall(b"X")
+
+    assert b"HTTP/1.1 408 " in answer
+
+
+def test_line_breaks_between_requests_do_not_keep_a_connection_for_ever(hasty: int) -> None:
+    with socket.create_connection(("127.0.0.1", hasty), timeout=10) as connection:
+        connection.sendall(HEAD + b"\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(b"\r\n")
+
+        assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
 
 
 def test_an_idle_connection_is_kept_after_a_request(hasty: int) -> None:
