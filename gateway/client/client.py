@@ -17,6 +17,7 @@ from protos.orders.v1.privacy_pb2_grpc import PrivacyServiceStub
 from protos.orders.v1.reports_pb2_grpc import ReportServiceStub
 from protos.orders.v1.stuck_pb2_grpc import StuckOrderServiceStub
 from protos.payments.v1.payments_pb2_grpc import PaymentServiceStub
+from protos.suppliers.v1.suppliers_pb2_grpc import SupplierServiceStub
 
 PORTS: Final[Mapping[str, int]] = {"orders": 50051, "inventory": 50052, "suppliers": 50053, "payments": 50054}
 _OPTIONS: Final = (
@@ -96,6 +97,11 @@ class Client:
     def payments(self) -> Service[PaymentServiceStub]:
         """What became of orders' money."""
         return self._service("payments", PaymentServiceStub)
+
+    @property
+    def suppliers(self) -> Service[SupplierServiceStub]:
+        """What was ordered from suppliers, and what became of it."""
+        return self._service("suppliers", SupplierServiceStub)
 
     def operations(self, context: str) -> Service[OperationsServiceStub]:
         """What an operator sees of one context."""

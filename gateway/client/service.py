@@ -1,7 +1,7 @@
 """One service of one context: calls that carry token and trace, and fail as CallFailed."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import grpc
 
@@ -30,6 +30,17 @@ class Service(Generic[S]):
             return method(request, timeout=seconds, metadata=self._metadata())
         except grpc.RpcError as error:
             raise from_rpc(error, self._target) from error
+
+    def pages(self, method: "grpc.UnaryUnaryMultiCallable[Q, A]", request: Q, seconds: float = SECONDS) -> Iterator[A]:
+        """The pages of a list, each asked for when the one before was taken. Raises CallFailed."""
+        asked: Any = type(request)()
+        asked.CopyFrom(request)
+        while True:
+            page: Any = self.ask(method, asked, seconds)
+            yield page
+            if not page.next_page_token:
+                return
+            asked.page_token = page.next_page_token
 
     def read(self, method: "grpc.UnaryStreamMultiCallable[Q, A]", request: Q, seconds: float = SECONDS) -> Iterator[A]:
         """One question, a stream of answers. Raises CallFailed."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 import pytest
@@ -10,6 +11,7 @@ from grpc_status import rpc_status
 
 from gateway.client import CallFailed, Client
 from gateway.client.client import addresses
+from gateway.rest.descriptors import load_descriptors
 from protos.orders.v1 import orders_pb2 as pb
 
 
@@ -42,6 +44,37 @@ def refusing() -> Iterator[tuple[Refusing, Client]]:
     server.stop(None).wait()
 
 
+class Listing(grpc.GenericRpcHandler):
+    """Three pages of a customer's orders."""
+
+    def __init__(self, asked: list[str]) -> None:
+        self._asked = asked
+
+    def service(
+        self, _: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[pb.ListOrdersRequest, pb.ListOrdersResponse]":
+        return grpc.unary_unary_rpc_method_handler(
+            self._list, pb.ListOrdersRequest.FromString, pb.ListOrdersResponse.SerializeToString
+        )
+
+    def _list(self, request: pb.ListOrdersRequest, _: grpc.ServicerContext) -> pb.ListOrdersResponse:
+        assert request.customer_id == "me"
+        self._asked.append(request.page_token)
+        return pb.ListOrdersResponse(next_page_token={"": "2", "2": "3", "3": ""}[request.page_token])
+
+
+@pytest.fixture
+def listing() -> Iterator[tuple[list[str], Client]]:
+    asked: list[str] = []
+    server = grpc.server(ThreadPoolExecutor(2))
+    server.add_generic_rpc_handlers((Listing(asked),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with Client({"orders": f"127.0.0.1:{port}"}) as client:
+        yield asked, client
+    server.stop(None).wait()
+
+
 def failure_of(client: Client) -> CallFailed:
     orders = client.orders
     with pytest.raises(CallFailed) as failed:
@@ -56,6 +89,30 @@ def test_services_are_found_at_their_ports_plus_the_offset() -> None:
     }  # fmt: skip
     found = addresses({"PORT_OFFSET": "100", "PAYMENTS_ADDRESS": "payments:1"})
     assert (found["orders"], found["payments"]) == ("127.0.0.1:50151", "payments:1")
+
+
+def test_every_service_of_the_protos_can_be_called() -> None:
+    with Client(addresses({})) as client:
+        services: list[Any] = [
+            client.orders, client.imports, client.reports, client.privacy, client.stuck_orders, client.catalogue,
+            client.inventory, client.payments, client.suppliers, client.operations("payments"),
+        ]  # fmt: skip
+        stubs = {type(service.rpc).__name__: set(vars(service.rpc)) for service in services}
+
+    for service in load_descriptors().services:
+        assert stubs[f"{service.name}Stub"] == {method.name for method in service.methods}, service.full_name
+
+
+def test_pages_are_turned_until_the_last(listing: tuple[list[str], Client]) -> None:
+    asked, client = listing
+    orders = client.orders
+
+    pages = orders.pages(orders.rpc.ListOrders, pb.ListOrdersRequest(customer_id="me"))
+
+    assert next(pages).next_page_token == "2"
+    assert asked == [""], "the next page is asked for when it is wanted"
+    assert [page.next_page_token for page in pages] == ["3", ""]
+    assert asked == ["", "2", "3"]
 
 
 def test_an_offset_that_is_no_number_is_refused() -> None:
