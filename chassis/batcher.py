@@ -24,7 +24,8 @@ log = get_logger(__name__)
 class Batcher(Generic[C, R]):
     """Hands commands to `work` in batches, on one thread; `work` gives each command its result or its refusal.
 
-    At most `max_queue` commands wait; beyond that they are refused with Overloaded.
+    At most `max_queue` commands wait; beyond that they are refused with Overloaded. `only_awaited` is for questions:
+    one whose asker has gone is not worked on, so that a storm of retries costs no more than its last wave.
     """
 
     def __init__(
@@ -35,8 +36,10 @@ class Batcher(Generic[C, R]):
         name: str,
         max_batch: int = 200,
         max_queue: int = 10_000,
+        only_awaited: bool = False,
     ) -> None:
         self._work = work
+        self._only_awaited = only_awaited
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._metrics = BatcherMetrics(context, name)
@@ -80,9 +83,16 @@ class Batcher(Generic[C, R]):
 
     def _next_batch(self) -> list[_Waiting[C, R]]:
         with self._filled:
-            while not self._queue and not self._is_stopping:
-                self._filled.wait()
-            return [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch))]
+            while True:
+                while not self._queue and not self._is_stopping:
+                    self._filled.wait()
+                batch: list[_Waiting[C, R]] = []
+                while self._queue and len(batch) < self._max_batch:
+                    waiting = self._queue.popleft()
+                    if not (self._only_awaited and waiting[1].cancelled()):
+                        batch.append(waiting)
+                if batch or self._is_stopping:
+                    return batch
 
     def _results(self, commands: Sequence[C]) -> Sequence[R | Exception]:
         try:

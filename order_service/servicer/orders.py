@@ -226,7 +226,7 @@ def order_reader(database: Database, context: str) -> "Batcher[str, Shown]":
         found = database.read(lambda connection: queries.get_orders(connection, order_ids))
         return [found.get(order_id) or OrderNotFound(f"there is no order {order_id}") for order_id in order_ids]
 
-    return Batcher(read, context=context, name="reader")
+    return Batcher(read, context=context, name="reader", only_awaited=True)
 
 
 def _instant(request: pb.ListOrdersRequest | pb.ExportOrdersRequest, field: str) -> datetime | None:

@@ -77,3 +77,42 @@ def test_what_waits_when_it_is_stopped_is_worked_off() -> None:
         return await asyncio.gather(*futures)
 
     assert asyncio.run(ask()) == [n * 2 for n in range(500)]
+
+
+def test_questions_whose_askers_have_gone_are_not_worked_on() -> None:
+    asked: list[int] = []
+
+    def answer(numbers: Sequence[int]) -> list[int]:
+        asked.extend(numbers)
+        return list(numbers)
+
+    async def ask() -> list[int]:
+        batcher = Batcher(answer, context="orders", name="questions", only_awaited=True)
+        futures = batcher.submit_many(list(range(500)))
+        for future in futures[:450]:
+            future.cancel()
+        batcher.start()
+        answers = await asyncio.gather(*futures[450:])
+        await asyncio.to_thread(batcher.stop)
+        return answers
+
+    assert asyncio.run(ask()) == list(range(450, 500)) == asked
+
+
+def test_commands_are_worked_off_whoever_has_gone() -> None:
+    """A client that goes away cancels nobody, and nothing: its order may be asked for again."""
+    done: list[int] = []
+
+    def work(numbers: Sequence[int]) -> list[int]:
+        done.extend(numbers)
+        return list(numbers)
+
+    async def ask() -> None:
+        batcher = Batcher(work, context="orders", name="commands")
+        for future in batcher.submit_many([1, 2, 3]):
+            future.cancel()
+        batcher.start()
+        await asyncio.to_thread(batcher.stop)
+
+    asyncio.run(ask())
+    assert done == [1, 2, 3]
