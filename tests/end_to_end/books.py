@@ -13,6 +13,10 @@ from tests.chaos.invariants import Broken
 TERMINAL = ("COMPLETED", "FAILED", "CANCELLED", "EXPIRED")
 
 _OPEN = f"SELECT count(*) FROM orders.orders WHERE status NOT IN {TERMINAL}"
+_CHANGES = (
+    "SELECT CAST(step.order_id AS text), step.version FROM orders.timeline AS step JOIN orders.orders ON id = order_id"
+    " WHERE customer_id = :customer_id ORDER BY step.transaction_id, step.order_id, step.version"
+)
 _STATUSES = "SELECT status, count(*) FROM orders.orders WHERE id = ANY(CAST(:ids AS uuid[])) GROUP BY status"
 
 
@@ -32,6 +36,11 @@ class Books:
         """How many of these orders stand where."""
         with self._reading() as connection:
             return {row[0]: row[1] for row in connection.execute(text(_STATUSES), {"ids": order_ids})}
+
+    def changes(self, customer_id: str) -> list[tuple[str, int]]:
+        """Every visible change of a customer's orders, as order and version, in the order in which it was made."""
+        with self._reading() as connection:
+            return [(row[0], row[1]) for row in connection.execute(text(_CHANGES), {"customer_id": customer_id})]
 
     def broken(self) -> Broken:
         """Every invariant that does not hold, with what breaks it; empty when all is well."""
