@@ -78,6 +78,23 @@ def refunding(scene: Scene) -> Iterator[None]:
     scene.is_left(sku, 10)
 
 
+def forgetting(scene: Scene) -> Iterator[None]:
+    """A customer is forgotten, one of whose orders has not ended; a late retry makes no second order."""
+    customer, key = f"gone-{ids.new_id()}", ids.new_id()
+    sku = scene.shop.stock("forgotten", 10)
+    ended = scene.place(sku, 2, customer_id=customer, idempotency_key=key)
+    scene.comes_to(ended, "COMPLETED")
+    running = scene.place(sku, 1, customer_id=customer, payment_method="sim_slow:1500")
+    yield
+    path = f"/customers/{customer}/forget"
+    assert until(lambda: scene.ask("POST", path, {}).data["status"] == "FORGOTTEN", seconds=END_SECONDS, every=0.1)
+    scene.comes_to(running, "COMPLETED")
+    assert scene.see(f"/orders?customer_id={customer}") == []
+    assert {scene.see(f"/orders/{each}")["customer_id"][:10] for each in (ended, running)} == {"forgotten-"}
+    assert scene.place(sku, 2, customer_id=customer, idempotency_key=key) == ended
+    scene.is_left(sku, 7)
+
+
 def expiring(scene: Scene) -> Iterator[None]:
     """The time of a held order is over, whose request for money an operator has given up."""
     sku = scene.shop.stock("expired", 10)
@@ -339,6 +356,7 @@ PATHS: Final[Mapping[str, Sequence[Path]]] = {
     "orders.resume.": (resuming,),
     "orders.imports.": (importing,),
     "orders.discard.": (discarded,),
+    "orders.forget.": (forgetting,),
     "inventory.consumer.": (placing,),
     "inventory.inventory.": (placing,),
     "inventory.inventory.before_commit": (placing, waiting, calling_off, refunding),
