@@ -1,6 +1,6 @@
 """One service of one context: calls that carry token and trace, and fail as CallFailed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Generic, TypeVar
 
 import grpc
@@ -46,6 +46,17 @@ class Service(Generic[S]):
         """One question, a stream of answers. Raises CallFailed."""
         try:
             yield from method(request, timeout=seconds, metadata=self._metadata())
+        except grpc.RpcError as error:
+            raise from_rpc(error, self._target) from error
+
+    def follow(
+        self, method: "grpc.UnaryStreamMultiCallable[Q, A]", request: Q, begun: Callable[[Mapping[str, str]], None]
+    ) -> Iterator[A]:
+        """A stream of answers without an end; `begun` hears its first metadata. Raises CallFailed."""
+        try:
+            call: Any = method(request, metadata=self._metadata())
+            begun(dict(call.initial_metadata()))
+            yield from call
         except grpc.RpcError as error:
             raise from_rpc(error, self._target) from error
 

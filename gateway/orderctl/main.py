@@ -16,6 +16,7 @@ from gateway.orderctl.sample import sample
 from gateway.orderctl.session import Verbs, with_output
 from gateway.orderctl.stuck import stuck
 from gateway.orderctl.token import token
+from gateway.orderctl.watch import watch
 
 EPILOG = """
 The services are found at this machine's ports plus PORT_OFFSET, or at ORDERS_ADDRESS, INVENTORY_ADDRESS,
@@ -40,6 +41,7 @@ for verb in (
     cancel,
     refund,
     timeline,
+    watch,
     payments,
     products,
     catalogue,

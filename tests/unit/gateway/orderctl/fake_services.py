@@ -70,6 +70,11 @@ class FakeOrders(orders_grpc.OrderServiceServicer, reports_grpc.ReportServiceSer
         self._note(request, context)
         return orders.Refund(id="refund-1", order_id=request.order_id, status=orders.REFUND_STATUS_PENDING)
 
+    def WatchOrders(self, request: orders.WatchOrdersRequest, context: Context) -> Iterator[orders.OrderEvent]:
+        self._note(request, context)
+        for number, status in enumerate((orders.ORDER_STATUS_RESERVED, orders.ORDER_STATUS_COMPLETED)):
+            yield orders.OrderEvent(id=str(number), type="OrderSomething", order_id="order-1", status=status)
+
     def ListOrders(self, request: orders.ListOrdersRequest, context: Context) -> orders.ListOrdersResponse:
         self._note(request, context)
         first = int(request.page_token or 0)
