@@ -39,9 +39,11 @@ MANY: Final = 20_000
 """Changes that wait for the reader of a stream before it is cut off."""
 BEAT_SECONDS: Final = 5.0
 _PIECE: Final = 500
-_STUCK_SECONDS: Final = 30.0
+STUCK_SECONDS: Final = 30.0
 """How long a reader may take nothing at all."""
-_SKEW_SECONDS: Final = 30.0
+SKEW_SECONDS: Final = 30.0
+"""How long a stream outlives its token, as clocks differ."""
+_LONGEST_SECONDS: Final = 7 * 86_400.0
 _WATCH: Final = "/orders.v1.OrderService/WatchOrders"
 
 log = get_logger(__name__)
@@ -89,9 +91,13 @@ class LiveServicer:
         subject = await self.admitted(request, caller)
         async with self._outlet(self._most) as outlet:
             watch = Watch(0, subject, outlet, caller)
+            # A timer cannot wait for ever; whoever watches for so long comes back meanwhile.
+            left = min(caller.expires_at + SKEW_SECONDS - clock.unix_ms() / 1000, _LONGEST_SECONDS)
+            expiry = asyncio.get_running_loop().call_later(left, outlet.close, _expired())
             try:
                 await self._tell(watch, request, context)
             finally:
+                expiry.cancel()
                 self._tail.leave(watch)
 
     async def _tell(self, watch: Watch, request: pb.WatchOrdersRequest, context: Context) -> None:
@@ -224,8 +230,8 @@ class LiveServicer:
         """Every few seconds: how far everybody is, and whose token has expired."""
         now = clock.unix_ms() / 1000
         for watch in [*shared.watches.values()]:
-            if now > watch.caller.expires_at + _SKEW_SECONDS:
-                watch.end(Unauthenticated("the token has expired"))
+            if now > watch.caller.expires_at + SKEW_SECONDS:
+                watch.end(_expired())
         if (position := self._tail.position) is not None:
             shared.outlet.put(Reached(position))
 
@@ -300,7 +306,7 @@ async def _write_each(told: Sequence[Told], context: Context) -> None:
 async def _write(message: Any, context: Context) -> None:
     """Raises WatcherTooSlow for a reader that has stopped to read."""
     try:
-        async with asyncio.timeout(_STUCK_SECONDS):
+        async with asyncio.timeout(STUCK_SECONDS):
             await context.write(message)
     except TimeoutError:
         raise WatcherTooSlow("nothing was read for too long; go on behind the last event") from None
@@ -309,6 +315,10 @@ async def _write(message: Any, context: Context) -> None:
 def _nothing(subject: Subject) -> Change:
     """The present of somebody who has no orders."""
     return Change(None, RESET, subject.order_id, subject.customer_id, "", "", 0, "", "", 0, clock.now())
+
+
+def _expired() -> Unauthenticated:
+    return Unauthenticated("the token has expired; go on with another one, behind the last event")
 
 
 def _over() -> Unavailable:

@@ -8,8 +8,9 @@ from typing import Any
 import grpc
 import pytest
 
+from chassis import clock
 from chassis.access.caller import Caller, Role, current
-from chassis.errors import Overloaded
+from chassis.errors import Overloaded, Unauthenticated
 from order_service.live import servicer
 from order_service.live.domain import Subject
 from order_service.live.feed import Outlet, Tail, Watch
@@ -34,9 +35,13 @@ class Shared:
         self._changed = asyncio.Event()
         self._task = asyncio.create_task(self._listen())
 
-    def add(self, watch_id: int, last_event_id: str = "", **subject: str) -> None:
+    def add(self, watch_id: int, last_event_id: str = "", authorization: str = "", **subject: str) -> None:
         request = pb.WatchOrdersRequest(last_event_id=last_event_id, **subject)
-        self._asked.put_nowait(pb.BatchWatchOrdersRequest(added=[pb.AddedWatch(watch_id=watch_id, request=request)]))
+        self._asked.put_nowait(
+            pb.BatchWatchOrdersRequest(
+                added=[pb.AddedWatch(watch_id=watch_id, request=request, authorization=authorization)]
+            )
+        )
 
     def remove(self, *watch_ids: int) -> None:
         self._asked.put_nowait(pb.BatchWatchOrdersRequest(removed=watch_ids))
@@ -162,6 +167,57 @@ def test_a_customer_watches_nobody_else(shop: Shop) -> None:
     serve(shop, scenario)
 
 
+def test_each_watch_of_a_stream_is_its_own_callers_and_ends_with_the_token(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servicer, "BEAT_SECONDS", 0.1)
+
+    async def scenario(counter: Counter) -> None:
+        now = clock.unix_ms() / 1000
+        counter.live.door.known = {
+            "anna": Caller(Role.CUSTOMER, "a", "anna", now + 60),
+            "late": Caller(Role.CUSTOMER, "b", "anna", now - servicer.SKEW_SECONDS - 1),
+            "liar": Unauthenticated("the token cannot be read"),
+        }
+        shared = Shared(counter)
+        shared.add(1, "", "anna", customer_id="anna")
+        shared.add(2, "", "anna", customer_id="ben")
+        shared.add(3, "", "late", customer_id="anna")
+        shared.add(4, "", "liar", customer_id="anna")
+        await shared.until(lambda: shared.ended.keys() == {2, 3, 4})
+
+        assert "only their own" in shared.ended[2]
+        assert "expired" in shared.ended[3]
+        assert "cannot be read" in shared.ended[4]
+        await counter.aside(partial(shop.place, customer="anna"))
+        await shared.until(lambda: shared.types(1) == ["OrderPlaced"])
+        assert counter.live.tail.watching == 1
+
+    serve(shop, scenario)
+
+
+class Taking:
+    """A caller's end of a stream that takes whatever comes."""
+
+    async def send_initial_metadata(self, metadata: Any) -> None:
+        return
+
+    async def write(self, message: Any) -> None:
+        return
+
+
+def test_a_stream_of_its_own_ends_with_the_token_too(shop: Shop) -> None:
+    async def scenario(counter: Counter) -> None:
+        soon = clock.unix_ms() / 1000 - servicer.SKEW_SECONDS + 0.3
+        current.set(Caller(Role.CUSTOMER, "a", "anna", soon))
+        context: Any = Taking()
+        with pytest.raises(Unauthenticated):
+            await counter.live.servicer.watch(pb.WatchOrdersRequest(customer_id="anna"), context)
+        assert counter.live.tail.watching == 0
+
+    serve(shop, scenario)
+
+
 def test_an_outlet_that_nobody_reads_is_closed_behind_what_it_holds(shop: Shop) -> None:
     async def scenario(counter: Counter) -> None:
         outlet = Outlet(3)
@@ -180,6 +236,32 @@ def test_an_outlet_that_nobody_reads_is_closed_behind_what_it_holds(shop: Shop) 
         counter.live.tail.leave(watch)
 
     serve(shop, scenario)
+
+
+def test_a_reader_of_grpc_that_does_not_read_is_cut_off(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servicer, "STUCK_SECONDS", 0.5)
+
+    async def scenario(counter: Counter) -> None:
+        order_id = await counter.aside(shop.place)
+        deaf = counter.orders.WatchOrders(pb.WatchOrdersRequest(customer_id="c-17"))
+        await deaf.initial_metadata()
+        await counter.aside(partial(shop.run, _LONG, id=order_id))
+        await counter.comes_true(lambda: counter.live.tail.watching == 0)
+
+        ear = Ear(deaf)
+        assert (await ear.until_over()).code() is grpc.StatusCode.ABORTED
+        again = await Ear.of(counter, ear.ids[-1], customer_id="c-17")
+        await again.hears(lambda: len(ear.heard) + len(again.heard) == 100)
+        assert [event.version for event in [*ear.heard, *again.heard]] == list(range(2, 102))
+
+    serve(shop, scenario)
+
+
+_LONG = (
+    "INSERT INTO timeline (order_id, version, from_status, to_status, actor, reason, at)"
+    " SELECT CAST(:id AS uuid), 1 + n, 'PENDING', 'PENDING', 'tests', repeat('x', 100000), now()"
+    " FROM generate_series(1, 100) AS n"
+)
 
 
 def test_there_is_a_bound_to_those_who_watch(shop: Shop) -> None:
