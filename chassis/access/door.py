@@ -10,7 +10,7 @@ from chassis.access.policy import Policy
 from chassis.access.service_token import ServiceToken
 from chassis.access.settings import AccessSettings
 from chassis.access.tokens import Rules, Tokens
-from chassis.errors import Refusal, Unauthenticated, Unavailable
+from chassis.errors import Refusal, Unauthenticated
 from chassis.limits.limits import Limits, refusal, was_counted
 from chassis.limits.rates import Verdict
 
@@ -45,13 +45,11 @@ class Gate:
         return None if is_counted or self._policy.is_by_entry else await self._limits.admit(current.get())
 
     async def voucher(self) -> str:
-        """What shows others that we have counted the call that we pass on; nothing where they will have to."""
-        if self._limits is None or self._own_token is None:
-            return ""
-        try:
-            return await self._own_token.header()
-        except Unavailable:  # then it is counted twice, which is better than not at all
-            return ""
+        """What shows others that we have counted the call that we pass on.
+
+        Nothing while the issuer gives us no token: then they count it again, and nobody waits for the issuer.
+        """
+        return "" if self._limits is None or self._own_token is None else await self._own_token.at_hand()
 
     async def _is_our_own(self, limits: Limits, voucher: str) -> bool:
         try:

@@ -48,6 +48,15 @@ class ServiceToken:
             raise Unavailable("the issuer of tokens cannot be asked for one", retry_after=_APART_SECONDS)
         return self._header
 
+    async def at_hand(self) -> str:
+        """The same for who can do without: nothing while there is none. Only the very first one is waited for."""
+        now = self._now()
+        if now >= self._renew_at:
+            self._begin(now)
+        if not self._header and self._asking is not None:
+            await asyncio.shield(self._asking)
+        return self._header if self._now() < self._ends_at else ""
+
     def _begin(self, now: float) -> None:
         if self._asking is None and now - self._asked_at >= _APART_SECONDS:
             self._asked_at = now

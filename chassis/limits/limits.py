@@ -19,6 +19,8 @@ from chassis.redis import RedisAway
 
 _REST_SECONDS: Final = 1.0
 _MOST_AT_ONCE: Final = 500
+_NO_ANSWER: Final = (RedisAway, OSError, ValueError, TypeError)
+"""An answer that makes no sense is none: somebody else's server, or a script of another release."""
 
 VOUCHER: Final = "x-counted-by"
 """Metadata in which the gateway shows its own token, for a call that it has counted."""
@@ -138,7 +140,7 @@ class Limits:
         if not self._is_away:
             try:
                 taken = await self._shared.take(asked)
-            except (RedisAway, OSError) as error:
+            except _NO_ANSWER as error:
                 self._go_without(error)
             else:
                 for ask, (_, debt) in zip(asked, taken, strict=True):
@@ -163,7 +165,7 @@ class Limits:
     async def _look(self) -> None:
         try:
             await self._shared.take(())
-        except (RedisAway, OSError):
+        except _NO_ANSWER:
             self._look_at = clock.monotonic() + _REST_SECONDS
         else:
             self._is_away = False

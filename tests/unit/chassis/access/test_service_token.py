@@ -84,3 +84,20 @@ def test_an_answer_without_sense_is_no_token(answer: Document) -> None:
             await world.token.header()
 
     asyncio.run(play())
+
+
+def test_who_can_do_without_waits_for_the_very_first_one_alone() -> None:
+    async def play() -> None:
+        world = World()
+        assert await world.token.at_hand() == "Bearer t1"
+        world.is_away = True
+        world.seconds += 101
+        assert await world.token.at_hand() == "", "it has expired, and nobody waits for the next"
+        await world.rest()
+        world.is_away = False
+        world.seconds += 3
+        assert await world.token.at_hand() == ""
+        await world.rest()
+        assert await world.token.at_hand() == "Bearer t3"
+
+    asyncio.run(play())

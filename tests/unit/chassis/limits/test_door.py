@@ -190,3 +190,14 @@ def test_a_batch_that_the_gateway_passes_on_is_not_counted_again() -> None:
 
     assert len([each for each in asyncio.run(ask()) if isinstance(each, Caller)]) == 9
     assert redis.asked == []
+
+
+def test_an_answer_of_redis_that_makes_no_sense_is_none() -> None:
+    class Odd(Redis):
+        async def take(self, asked: Sequence[Ask]) -> list[tuple[int, int]]:
+            raise ValueError("an answer of another shape")
+
+    async def work(serves: Serving) -> None:
+        assert await codes(serves, 9, ("authorization", ANNA)) == ["OK"] * 3 + ["RESOURCE_EXHAUSTED"] * 6
+
+    served(work, Odd())
