@@ -14,6 +14,7 @@ from order_service.live.queries import PAGE
 from protos.orders.v1 import orders_pb2 as pb
 from tests.services.order_service.counter import Counter, reason_of, refusal_of, serve
 from tests.services.order_service.ears import Ear
+from tests.services.order_service.refunding import a_paid_order, a_refund, refund_of, succeeded
 from tests.services.order_service.saga_facts import captured, declined, rejected, released, reserved, unknown
 from tests.services.order_service.shop import Shop
 from tests.waiting import until
@@ -75,6 +76,23 @@ def test_whatever_can_become_of_an_order_has_its_name(shop: Shop) -> None:
         await counter.aside(shop.hear, rejected(refused))
 
         await ear.until("OrderCancelling", "OrderPlaced", "OrderFailed")
+
+    serve(shop, scenario)
+
+
+def test_a_refund_is_told_when_the_money_is_back_and_not_when_somebody_says_so(shop: Shop) -> None:
+    async def scenario(counter: Counter) -> None:
+        order_id = await counter.aside(a_paid_order, shop)
+        ear = await Ear.of(counter, order_id=order_id)
+
+        asked = a_refund(order_id, amount_minor=100, reason="1.00 GBP was given back.")
+        [result] = await counter.aside(shop.refund, asked)
+        await ear.until("OrderAttention")
+        await counter.aside(shop.hear, succeeded(order_id, refund_of(result), 100))
+
+        refunded = (await ear.until("OrderAttention", "OrderRefunded"))[-1]
+        assert refunded.payment_status == pb.PAYMENT_STATUS_PARTIALLY_REFUNDED
+        assert (refunded.status, refunded.reason) == (pb.ORDER_STATUS_COMPLETED, "1.00 GBP was given back.")
 
     serve(shop, scenario)
 
