@@ -31,6 +31,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._lose_patience()
         super().connection_lost(exc)
 
+    async def send(self, message: Any) -> None:
+        """A handshake that was refused is complete as well; uvicorn takes it for forgotten, and says so."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True
+
     def handle_ping(self) -> None:
         """Who asks for answers and does not read them gets none."""
         if self.writable.is_set():

@@ -1,6 +1,7 @@
 """WebSocket: a customer's watch as messages of the channel `orders.{customer_id}`."""
 
 import asyncio
+from collections import Counter
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -65,14 +66,23 @@ class Sockets:
         origin = request.header(b"origin")
         if origin is None or origin in self._origins or "*" in self._origins:
             return
-        if urlsplit(origin).netloc.lower() != (request.header(b"host") or "").lower():
+        if _place_of(origin) != (request.header(b"host") or "").lower():
             raise Problem(403, "permission_denied", "This page may not watch here.")
+
+
+def _place_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _parameters(request: Request) -> dict[str, str]:
     """What the query asks for; the last id may come as a header, too, where a client can set one."""
+    names = Counter(name for name, _ in request.parameters)
     given = {"last_event_id": request.header(b"last-event-id") or ""} | dict(request.parameters)
-    errors = {name[:255]: ["is not a known parameter"] for name in given.keys() - {"customer_id", "last_event_id"}}
+    errors = {name[:255]: ["is not a known parameter"] for name in names.keys() - {"customer_id", "last_event_id"}}
+    errors |= {name[:255]: ["is given more than once"] for name, times in names.items() if times > 1}
     if not given.get("customer_id"):
         errors["customer_id"] = ["is required"]
     if errors:

@@ -15,6 +15,9 @@ from gateway.rest.problems import CONTENT_TYPE, Problem
 
 HEAD_BYTES = 96 << 10
 """What request line and headers may come to."""
+HANDSHAKE_LINE = 8_000
+HANDSHAKE_LINES = 120
+"""What one line of a WebSocket's handshake may come to, and how many there may be."""
 
 
 class OneWriteTransport:
@@ -92,9 +95,13 @@ class Protocol(HttpToolsProtocol):
         super().resume_writing()
 
     def handle_websocket_upgrade(self) -> None:
-        """From now on somebody else looks after the connection."""
+        """From now on somebody else looks after the connection, who reads the head again, and bears less of it."""
         self._unwatch()
-        super().handle_websocket_upgrade()
+        lines = [len(self.url), *(len(name) + len(value) for name, value in self.headers)]
+        if len(lines) > HANDSHAKE_LINES or max(lines) > HANDSHAKE_LINE:
+            self._refuse(Problem(431, "head_too_large", "A WebSocket needs a smaller head."))
+        else:
+            super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of one request, or of several."""

@@ -259,6 +259,10 @@ def test_a_channel_tells_the_same(path: str, stage: Stage, address: str, broadca
         ("/elsewhere?customer_id=c-17", 404, {}),
         ("/ws?customer_id=c-17", 403, {"Origin": "https://evil.example"}),
         ("/ws?customer_id=c-17", 403, {"Origin": "null"}),
+        ("/ws?customer_id=c-17", 403, {"Origin": "http://[::1"}),
+        ("/ws?customer_id=c-17&customer_id=c-18", 422, {}),
+        ("/ws?customer_id=c-17", 431, {"Cookie": "x" * 9_000}),
+        ("/ws?customer_id=c-17&last_event_id=" + "9" * 9_000, 431, {}),
     ],
 )
 def test_a_handshake_that_is_refused_is_a_problem(
