@@ -21,6 +21,7 @@ from gateway.rest.downloads import Download
 from gateway.rest.encoding import Writers
 from gateway.rest.faces import Face, read_faces
 from gateway.rest.fan_out import FanOut
+from gateway.rest.gathered import Gathered
 from gateway.rest.guarded import Guarded
 from gateway.rest.health import Health
 from gateway.rest.openapi import OpenApi
@@ -89,6 +90,8 @@ class Endpoints:
             return Download(face, binding, self._channels, self._writers)
         if face.options.belongs_to:
             return Belonging(self._unary(owner_of(face, self._faces)), self._unary(face))
+        if face.options.gathered_by:
+            return Gathered(face, self._unary(face), binding, self._channels, self._writers, self._deadline)
         return self._unary(face)
 
     def _unary(self, face: Face) -> Unary:

@@ -23,6 +23,7 @@ from order_service.commands import CancelOrder, RefundOrder
 from order_service.domain import OrderNotFound, Status
 from order_service.metrics import OrderMetrics
 from order_service.queries import Filters
+from order_service.servicer.asking import Asking
 from order_service.servicer.placing import Answer, Entry, PlacingDesk, refusal_to_proto, result_to_proto
 from order_service.tables import Shown
 from protos.orders.v1 import orders_pb2 as pb
@@ -31,6 +32,7 @@ from protos.orders.v1.orders_pb2_grpc import OrderServiceServicer
 PAGE_SIZE: Final = 15
 EXPORT_PAGE_SIZE: Final = 500
 _BATCH: Final = "/orders.v1.OrderService/BatchCreateOrders"
+_READ_BATCH: Final = "/orders.v1.OrderService/BatchGetOrders"
 
 
 class Live(Protocol):
@@ -66,6 +68,7 @@ class OrderServicer(OrderServiceServicer):
         self._reader = reader
         self._door = door
         self._may_place = policy_named(_BATCH)
+        self._may_read = policy_named(_READ_BATCH)
         self._live = live
 
     async def BatchCreateOrders(
@@ -121,6 +124,18 @@ class OrderServicer(OrderServiceServicer):
     async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.Order:
         """One order."""
         return wire.order_to_proto(await self._seen(request.order_id.lower()))
+
+    async def BatchGetOrders(self, request: pb.BatchGetOrdersRequest, context: Context) -> pb.BatchGetOrdersResponse:
+        """Several orders, each shown to its own caller or refused to it alone.
+
+        Rule (P13): each entry is judged by its own token; that of a neighbour opens nothing.
+        """
+        callers = await self._door.callers_of([entry.authorization for entry in request.entries], self._may_read)
+        asked = [Asking.of(entry.request, caller) for entry, caller in zip(request.entries, callers, strict=True)]
+        order_ids = list(dict.fromkeys(each.order_id for each in asked if each.refusal is None))
+        found = await asyncio.gather(*self._reader.submit_many(order_ids), return_exceptions=True)
+        read = dict(zip(order_ids, found, strict=True))
+        return pb.BatchGetOrdersResponse(results=[each.answered(read.get(each.order_id)) for each in asked])
 
     async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
         """A page of orders, newest first."""

@@ -23,15 +23,16 @@ from tests.issuers import SigningKey, unsigned
 from tests.waiting import until
 
 CUSTOMERS_MAY = {
-    "CreateOrder", "BatchCreateOrders", "GetOrder", "ListOrders", "CancelOrder", "ListOrderTimeline", "WatchOrders",
-    "BatchWatchOrders", "ExportOrders", "ListProducts", "GetProduct", "BatchGetProducts", "GetPayment", "ListPayments",
+    "CreateOrder", "BatchCreateOrders", "GetOrder", "BatchGetOrders", "ListOrders", "CancelOrder", "ListOrderTimeline",
+    "WatchOrders", "BatchWatchOrders", "ExportOrders", "ListProducts", "GetProduct", "BatchGetProducts", "GetPayment",
+    "ListPayments",
 }  # fmt: skip
 SERVICES_MAY = CUSTOMERS_MAY | {
     "GetStock", "ListMovements", "ReserveStock", "CommitReservation", "ReleaseReservation",
 }  # fmt: skip
 ANYBODY_MAY = {"ReceiveWebhook", "ReceiveProviderWebhook"}
 """In the words of the access guide, apart from the protos that are tried; what is in none is for operators alone."""
-BY_ENTRY = {"BatchCreateOrders", "BatchWatchOrders"}
+BY_ENTRY = {"BatchCreateOrders", "BatchGetOrders", "BatchWatchOrders"}
 CALLERS = ("nobody", "liar", "customer", "service", "operator")
 REFUSALS = {"unauthenticated", "permission_denied"}
 SETTINGS = {"AUTH": "on", "RATE_LIMIT_PER_MINUTE": "1000"}
