@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.stack import Stack
-from tests.bench import access, live, outage, table, unhappy, waiting, wrk
+from tests.bench import access, live, outage, reading, table, unhappy, waiting, wrk
 from tests.bench.floor import Floor, FloorRun
 from tests.bench.month import Month, import_month
 from tests.bench.system import Run, System, settled
 from tests.bench.table import Part, row, spread
 
 ASYNC = "respond-async"
-ON_ONE_STACK = ("month", "idle", "steady", "saturation")
+ON_ONE_STACK = ("month", "idle", "steady", "reading", "saturation")
 """Parts that share a stack, in this order."""
 ALONE = ("access", "live", "unhappy", "waiting", "outage")
 """Parts that have stacks of their own, for their own settings."""
@@ -135,7 +135,8 @@ class Usual:
     def measure(self, name: str) -> Part:
         """One of the parts."""
         parts: dict[str, Callable[[], None]] = {
-            "month": self._month, "idle": self._idle, "steady": self._steady, "saturation": self._saturation,
+            "month": self._month, "idle": self._idle, "steady": self._steady, "reading": self._reading,
+            "saturation": self._saturation,
         }  # fmt: skip
         self._lines, self._figures = [], {}
         parts[name]()
@@ -208,6 +209,15 @@ class Usual:
             row("CPU per order, us", spread([run.cpu_per_order for run in quick])),
         ]  # fmt: skip
         self._figures |= {"steady_async": table.as_json(quick), "steady_wait": table.as_json(patient)}
+
+    def _reading(self) -> None:
+        # Orders of its own, where no other part has placed any.
+        self._system.saturate(2, ASYNC)
+        settled(1)
+        port = 8080 + self._stack.place.port_offset
+        found = reading.measure(port, self._asked.pairs, self._asked.seconds / 2, _say)
+        self._lines += found.lines
+        self._figures |= found.figures
 
     def _idle(self) -> None:
         # Before the load: after it, Postgres is not idle for minutes, but vacuums a hundred thousand orders' rows.

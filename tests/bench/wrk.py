@@ -5,7 +5,8 @@ import resource
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.load import LINES, NOBODY, SKUS, Answers
@@ -66,6 +67,23 @@ end
 """
 
 
+_READ = """
+local paths = { PATHS }
+function init() math.randomseed(11) end
+function request() return wrk.format("GET", paths[math.random(#paths)]) end
+"""
+
+
+@dataclass
+class Reading:
+    """What a run of reading found; times in milliseconds."""
+
+    per_second: float
+    p50: float
+    p99: float
+    broken: int
+
+
 def is_there() -> bool:
     """Whether wrk is on the PATH (Debian's package of that name)."""
     return shutil.which("wrk") is not None
@@ -93,18 +111,30 @@ def closed_loop(
         .replace("HEADERS", f'{{["Content-Type"] = "application/json"{prefers}}}')
     )  # fmt: skip
     used = _children_cpu()
+    requests, micros, p50, p99, refused, broken = _figures(script, port, seconds, connections)
+    answers = Answers(elapsed=micros / 1e6, cpu=_children_cpu() - used)
+    answers.statuses.update({202: requests - refused, 0: broken, 500: refused})
+    return answers, p50 / 1000, p99 / 1000
+
+
+def read(port: int, paths: Sequence[str], seconds: float, connections: int) -> Reading:
+    """These paths, in no order, as fast as answers come."""
+    script = (_READ + _DONE).replace("PATHS", ", ".join(f'"{path}"' for path in paths))
+    requests, micros, p50, p99, refused, broken = _figures(script, port, seconds, connections)
+    return Reading(requests / (micros / 1e6), p50 / 1000, p99 / 1000, refused + broken)
+
+
+def _figures(script: str, port: int, seconds: float, connections: int) -> tuple[int, ...]:
+    """Requests, microseconds they took together, p50 and p99 in microseconds, refused ones, broken ones."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "orders.lua"
+        path = Path(folder) / "requests.lua"
         path.write_text(script)
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "35s", "-s", str(path)]
         done = subprocess.run([*command, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True)
     match = re.search(r"answers (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)", done.stdout)
     if match is None:
         raise RuntimeError(f"wrk printed no figures: {done.stdout} {done.stderr}")
-    requests, micros, p50, p99, refused, broken = map(int, match.groups())
-    answers = Answers(elapsed=micros / 1e6, cpu=_children_cpu() - used)
-    answers.statuses.update({202: requests - refused, 0: broken, 500: refused})
-    return answers, p50 / 1000, p99 / 1000
+    return tuple(map(int, match.groups()))
 
 
 def _lua(kind: Kind) -> str:
