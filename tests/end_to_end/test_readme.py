@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 MONTH = "readme-month.csv"
 """Named apart: another file of the same name would be another shop's month under the same source."""
+CUSTOMER = f"readme-{uuid.uuid4().hex}"
+"""Somebody whose orders no other test places."""
 COMMANDS = {"curl": shutil.which("curl"), "grpcurl": shutil.which("grpcurl"), ".venv/bin/orderctl": sys.executable}
 
 
@@ -32,7 +35,8 @@ def here(command: str, stack: Stack) -> str:
     """The same command for a stack that is not at its usual ports."""
     for port, name in (("8080", "rest"), ("50051", "orders")):
         command = command.replace(f"localhost:{port}", stack.place.address(name))
-    return command.replace("month.csv", MONTH).replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+    command = command.replace("month.csv", MONTH).replace("c-17", CUSTOMER)
+    return command.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +68,6 @@ def test_a_command_of_the_readme_works(
 @pytest.mark.skipif(COMMANDS["curl"] is None, reason="curl is not on this machine")
 def test_the_orders_of_the_readme_are_completed(stack: Stack) -> None:
     def statuses() -> set[str]:
-        return {order["status"] for order in Shop(stack).call("GET", "/orders?customer_id=c-17").data}
+        return {order["status"] for order in Shop(stack).call("GET", f"/orders?customer_id={CUSTOMER}").data}
 
     assert until(lambda: statuses() == {"COMPLETED"})
