@@ -66,6 +66,8 @@ class SupplierCalls:
             answer = SupplierTrouble(f"no answer within {self._timeout:g} s")
         except SupplierTrouble as trouble:
             answer = trouble
+        if isinstance(answer, SupplierTrouble):
+            log.warning("a supplier gave no answer", kind=call.kind, supplier_order_id=call.key, reason=str(answer))
         failpoint("suppliers.call.after")
         return answer
 
