@@ -22,6 +22,7 @@ from chassis.outbox import Relay
 from chassis.redis import Feed, async_client
 from chassis.server import AddToServer, Server
 from chassis.settings import ServiceSettings
+from chassis.sizes import table_sizes
 from protos.operations.v1.operations_pb2_grpc import add_OperationsServiceServicer_to_server
 
 Hook = Callable[[], Awaitable[None]]
@@ -90,6 +91,7 @@ class App:
         """Read these topics (role worker), and try what it parks again (role jobs)."""
         if not self._consumers:
             self.add_job(Job("inbox partitions", _PARTITIONS_SECONDS, self._renew_partitions))
+            self.add_job(table_sizes(self.database, self.context))
         self._consumers.append(consumer)
         self.add_job(Job(f"{consumer.folding.consumer} retries", _RETRY_SECONDS, consumer.folding.retry_due))
 
