@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from chassis.outside import Limits
 from chassis.settings import SIMULATOR_PORTS, DatabaseUrl, ServiceSettings, http_url, simulators, unit
@@ -53,14 +53,6 @@ class SupplierSettings(ServiceSettings):
         default="calm", description="what is left to chance: succeed at once, or fail as real suppliers do"
     )
     simulation_seed: int = Field(default=1, ge=0, description="seed of what the simulated world leaves to chance")
-
-    @field_validator("supplier_url")
-    @classmethod
-    def _is_asked(cls, url: str, others: ValidationInfo) -> str:
-        """Who names suppliers means them; to play them here all the same would be found out by the missing goods."""
-        if url and others.data.get("simulators") == "inprocess":
-            raise ValueError("is asked only with SIMULATORS=http")
-        return url
 
     @field_validator("supplier_webhook_secret")
     @classmethod

@@ -26,8 +26,6 @@ def test_suppliers_over_http_are_those_of_this_stack_or_those_that_are_named() -
 @pytest.mark.parametrize(
     ("told", "sentence"),
     [
-        ({"simulators": "inprocess", "supplier_url": "https://hub.example"},
-         "SUPPLIER_URL: is asked only with SIMULATORS=http"),
         ({"supplier_url": "https://us:secret@hub.example"},
          "SUPPLIER_URL: must be an http:// or https:// URL, without password and query"),
         ({"simulators": "both"}, "SIMULATORS: must be 'inprocess' or 'http'"),
