@@ -20,7 +20,6 @@ from supplier_service.settings import SupplierSettings
 from supplier_service.simulator.journal import SCHEMA, Journal
 from supplier_service.simulator.webhooks import Webhooks
 
-
 log = get_logger(__name__)
 
 
