@@ -32,7 +32,7 @@ OUTSIDE: Final[Mapping[str, tuple[str, str, str]]] = {
 
 SETTINGS: Final[Mapping[str, str]] = {
     "PAYMENT_TIMEOUT_SECONDS": "2",
-    "PAYMENT_UNKNOWN_SCHEDULE": "1,2,4,8,16",
+    "PAYMENT_UNKNOWN_SCHEDULE": "1,2,4,8",
     "SUPPLIER_CHECK_SECONDS": "1",
     "RESERVATION_SECONDS": "6",
     "SIMULATION": "lifelike",
