@@ -18,7 +18,7 @@ from chassis.jobs import Job, JobRunner
 from chassis.logs import get_logger
 from chassis.migrations import SchemaState, schema_state
 from chassis.operations.servicer import OperationsServicer
-from chassis.outbox import Relay
+from chassis.outbox import PACE_SECONDS, Relay
 from chassis.redis import Feed, async_client
 from chassis.server import AddToServer, Server
 from chassis.settings import ServiceSettings
@@ -95,10 +95,10 @@ class App:
         self._consumers.append(consumer)
         self.add_job(Job(f"{consumer.folding.consumer} retries", _RETRY_SECONDS, consumer.folding.retry_due))
 
-    def add_relay(self) -> Relay:
-        """The relay of this context's outbox (runs in the role relay); the same one when asked again."""
+    def add_relay(self, pace_seconds: float = PACE_SECONDS) -> Relay:
+        """The relay of this context's outbox (runs in the role relay); the same one when asked again, at its pace."""
         if self._relay is None:
-            self._relay = Relay(self.database, self._kafka, self.context)
+            self._relay = Relay(self.database, self._kafka, self.context, pace_seconds)
         return self._relay
 
     def add_job(self, job: Job) -> None:

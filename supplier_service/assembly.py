@@ -38,7 +38,7 @@ class Doorstep:
 def build(app: App) -> None:
     """Put the service together."""
     settings: SupplierSettings = app.settings
-    app.add_relay(PACE_SECONDS)
+    app.add_relay(PACE_SECONDS)  # the first to ask says how far its rounds are apart
     secret, doorstep = WebhookSecret(settings.supplier_webhook_secret), Doorstep()
     calls = _calls(app, settings, _supplier(app, settings, secret, doorstep))
     door = doorstep.door = SupplierDoor(app.writer(commands.functions(calls.supplier_orders)), secret)
