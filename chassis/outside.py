@@ -164,6 +164,7 @@ class Lines:
         self._headers = headers
         self._turn = asyncio.Semaphore(connections)
         self._free: list[httpx.AsyncClient] = []
+        self._leaving: set[asyncio.Task[None]] = set()
         self._trust = ssl.create_default_context() if url.startswith("https:") else False
 
     @asynccontextmanager
@@ -178,14 +179,26 @@ class Lines:
         line = self._free.pop() if self._free else self._new()
         try:
             yield line
-        finally:
+        except BaseException:
+            # Given up in the middle, and perhaps twice at once, which httpx does not clean up after.
+            self._hang_up(line)
+            raise
+        else:
             self._free.append(line)
+        finally:
             self._turn.release()
 
     async def close(self) -> None:
         """Let go of those that are free."""
         while self._free:
-            await self._free.pop().aclose()
+            self._hang_up(self._free.pop())
+        await asyncio.gather(*self._leaving)
+
+    def _hang_up(self, line: httpx.AsyncClient) -> None:
+        # In a task of its own, which nobody cancels.
+        leaving = asyncio.create_task(line.aclose())
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
 
     def _new(self) -> httpx.AsyncClient:
         # Without time-outs of its own: the caller's is for the whole, and a body that trickles is no answer.

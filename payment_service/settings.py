@@ -1,7 +1,7 @@
 """What the payment service can be told from outside."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import NoDecode
@@ -11,6 +11,8 @@ from chassis.settings import SIMULATOR_PORTS, DatabaseUrl, ServiceSettings, http
 from chassis.webhooks import MIN_SECRET_LENGTH
 from payment_service.domain import Policy
 from payment_service.simulator.scenarios import CALM, LIFELIKE, Chances
+
+_SOONER: Final = 0.98
 
 
 class PaymentSettings(ServiceSettings):
@@ -94,8 +96,11 @@ class PaymentSettings(ServiceSettings):
 
     @property
     def limits(self) -> Limits:
-        """How much of a provider over HTTP is borne."""
-        return Limits(self.payment_timeout_seconds, self.payment_in_flight)
+        """How much of a provider over HTTP is borne.
+
+        It is given up a little sooner than by whoever asks, who could not tell whether anything was sent.
+        """
+        return Limits(self.payment_timeout_seconds * _SOONER, self.payment_in_flight)
 
     @property
     def policy(self) -> Policy:
