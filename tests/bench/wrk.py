@@ -81,7 +81,16 @@ def closed_loop(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "orders.lua"
         path.write_text(script)
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "35s", "-s", str(path)]
+        command = [
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{max(1, round(seconds))}s",
+            "--timeout",
+            "35s",
+            "-s",
+            str(path),
+        ]
         done = subprocess.run([*command, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True)
     match = re.search(r"answers (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)", done.stdout)
     if match is None:
