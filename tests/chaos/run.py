@@ -127,8 +127,8 @@ class Runs:
         records: list[Written] = []
         while True:
             with self._reading() as connection:
-                record = Record(orders_of(connection, crowd.wishes), crowd.wishes)
                 is_quiet = not _under_way(connection)
+                record = Record(orders_of(connection, crowd.wishes), crowd.wishes)
                 found = {**invariants.broken(connection), **record.broken(), **staff.broken(connection)}
                 if not found and (is_quiet or clock.monotonic() > deadline):
                     found = self._after_the_books(connection, crowd, records)
