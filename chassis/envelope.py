@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Generic, TypeVar
+from functools import cache
+from typing import Any, Final, Generic, TypeVar
 
+from buf.validate import validate_pb2
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
 from chassis import ids
@@ -105,9 +108,27 @@ def _data_of(event: CloudEvent, name: str, message_class: type[M]) -> M:
     if data.type_url.rpartition("/")[2] != name:
         raise Undecodable(f"the data of {name} is {data.type_url or 'missing'}")
     try:
-        return message_class.FromString(data.value)
+        message = message_class.FromString(data.value)
     except DecodeError as error:
         raise Undecodable(f"the data is not a {name}") from error
+    for field, has_presence in required_fields(message_class.DESCRIPTOR):
+        if not (message.HasField(field) if has_presence else getattr(message, field)):
+            raise Undecodable(f"{name} lacks {field}")
+    return message
+
+
+@cache
+def required_fields(descriptor: Descriptor) -> tuple[tuple[str, bool], ...]:
+    """The fields that a message must have, as its proto says; each with whether it can be there and empty.
+
+    Rule (protocols: events in): a fact that lacks one says nothing that could be applied; read as it stands it would
+    say something false, an expiry in 1970 for example.
+    """
+    return tuple((field.name, field.has_presence) for field in descriptor.fields if _is_required(field.GetOptions()))
+
+
+def _is_required(options: Any) -> bool:
+    return bool(options.Extensions[validate_pb2.field].required)
 
 
 def _has_another_version(name: str, types: Mapping[str, type[Message]]) -> bool:

@@ -55,8 +55,10 @@ def claim(
 def day_in_reach(id_: str) -> date | None:
     """The day of an event id whose partition is there; None when it is too old to know whether it was applied.
 
-    An id from a clock that runs ahead by more than a day is out of reach as well.
+    An id from a clock that runs ahead by more than a day is out of reach as well, and what is no id at all.
     """
+    if not ids.is_id(id_):  # it could not be claimed, and would stop every batch that it is in
+        return None
     # The first 32 bits of the milliseconds change every 65 seconds: the events of a batch share them.
     return _day_in_reach(id_[:8], id_[9:11], clock.unix_ms() // _DAY_MS)
 

@@ -19,6 +19,7 @@ GRPC_PORTS: Final[Mapping[str, int]] = {"orders": 50051, "inventory": 50052, "su
 METRICS_PORTS: Final[Mapping[str, int]] = {
     "gateway": 9100, "orders": 9101, "inventory": 9102, "suppliers": 9103, "payments": 9104,
 }  # fmt: skip
+SIMULATOR_PORTS: Final[Mapping[str, int]] = {"payments": 8081, "suppliers": 8082}
 _HIGHEST_OFFSET: Final = 65_535 - 59_093
 
 S = TypeVar("S", bound=BaseSettings)
@@ -49,6 +50,27 @@ def _address(text: str) -> str:
     return text
 
 
+def http_url(url: str) -> str:
+    """An http:// or https:// URL with a host, without what could be a secret in it; raises ValueError otherwise."""
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.password or parts.query):
+        raise ValueError("must be an http:// or https:// URL, without password and query")
+    return url.rstrip("/")
+
+
+def loopback_host(host: str) -> str:
+    """An address that only this machine reaches; raises ValueError for any other."""
+    if host != "localhost" and not _is_loopback(host):
+        raise ValueError("must be a loopback address, as callers are not authenticated")
+    return host
+
+
+def known_actions(text: str) -> str:
+    """What a FAILPOINT may say; raises ValueError otherwise."""
+    failpoints.parse(text)
+    return text
+
+
 DatabaseUrl = Annotated[str, AfterValidator(_postgres_url)]
 """A context's own `<CONTEXT>_DATABASE_URL`: role, password and database in one."""
 
@@ -61,6 +83,12 @@ def unit(name: str) -> dict[str, Any]:
 def port_offset() -> Any:
     """The field PORT_OFFSET, wherever it is read."""
     return Field(default=0, ge=0, le=_HIGHEST_OFFSET, description="added to every port of ours")
+
+
+def simulators() -> Any:
+    """The field SIMULATORS, wherever it is read."""
+    told = "whether parties outside are played in this process, or asked over HTTP at their URL"
+    return Field(default="inprocess", description=told)
 
 
 def bootstrap_servers(told: str, offset: int) -> str:
@@ -88,7 +116,7 @@ class ServiceSettings(BaseSettings):
     roles: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(ROLES), description="what this process does: any of api,worker,relay,jobs"
     )
-    listen_host: str = Field(
+    listen_host: Annotated[str, AfterValidator(loopback_host)] = Field(
         default="127.0.0.1", description="address to listen on; a loopback address, as callers are not authenticated"
     )
     orders_address: Annotated[str, AfterValidator(_address)] = Field(
@@ -119,7 +147,9 @@ class ServiceSettings(BaseSettings):
     drain_seconds: float = Field(
         default=5.0, ge=0, le=300, json_schema_extra=unit("s"), description="how long a stop waits for calls under way"
     )
-    failpoint: str = Field(default="", description="tests only: name=crash, name=raise or name=sleep:MS, with commas")
+    failpoint: Annotated[str, AfterValidator(known_actions)] = Field(
+        default="", description="tests only: name=crash, name=raise or name=sleep:MS, with commas"
+    )
 
     @field_validator("roles", mode="before")
     @classmethod
@@ -135,19 +165,6 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def _any_case(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
-
-    @field_validator("listen_host")
-    @classmethod
-    def _loopback(cls, host: str) -> str:
-        if host != "localhost" and not _is_loopback(host):
-            raise ValueError("must be a loopback address, as callers are not authenticated")
-        return host
-
-    @field_validator("failpoint")
-    @classmethod
-    def _known_actions(cls, text: str) -> str:
-        failpoints.parse(text)
-        return text
 
     @property
     def kafka(self) -> str:

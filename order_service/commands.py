@@ -1,7 +1,7 @@
 """What may be asked of orders: each function does a batch of one kind of command in the caller's transaction."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -43,6 +43,7 @@ OPERATOR: Final = "operator"
 TIME: Final = "orders"
 SETTLED_SECONDS: Final = repository.SETTLED_SECONDS
 _LOOK_SECONDS: Final = 1.0
+_REFUNDS_AT_ONCE: Final = 1_000
 
 
 class PlaceOrder(NamedTuple):
@@ -343,6 +344,35 @@ def _ask_again(connection: Connection, orders: Sequence[Order]) -> None:
     repository.note_asked(connection, orders)
 
 
+def chase_refunds(connection: Connection, order_ids: Sequence[str]) -> int:
+    """Ask once more for the refunds of these orders that nobody has answered for too long; how many they are.
+
+    Rule (protocols: events in): what waits longer than allowed has its request sent again as a new event; payments,
+    which has the refund, answers with what was recorded.
+    """
+    loaded = repository.load(connection, sorted(order_ids))
+    # Read again under the locks, as above.
+    due = queries.due_refunds(connection, _REFUNDS_AT_ONCE, order_ids)
+    asked = _ask_for_refunds(connection, [loaded.orders[order_id] for order_id in sorted(set(due.values()))], due)
+    repository.save(connection, loaded)
+    return asked
+
+
+def _ask_for_refunds(connection: Connection, orders: Sequence[Order], only: Container[str] | None = None) -> int:
+    """How many open refunds of these orders were asked for once more; all of them, or `only` those."""
+    if not orders:
+        return 0
+    traces = repository.traces_of(connection, [order.id for order in orders])
+    asked: list[Refund] = []
+    for theirs in repository.load_refunds(connection, {order.id: order for order in orders}).values():
+        order = theirs.order
+        order.actor = order.actor or TIME
+        order.traceparent = order.traceparent or tracing.from_headers(None, traces.get(order.id))
+        asked += theirs.ask_again(only)
+    repository.note_refunds_asked(connection, asked)
+    return len(asked)
+
+
 def _is_over(order: Order) -> bool:
     return order.status is Status.RESERVED and order.reserved_until is not None and order.reserved_until <= order.at
 
@@ -353,20 +383,21 @@ def reschedule_orders(connection: Connection, due: Mapping[str, datetime]) -> No
 
 
 def resume_orders(connection: Connection, commands: Sequence[ResumeOrder]) -> list[Shown | Refusal]:
-    """What time does with stuck orders, by hand: send the open request again at once, and write down who did it.
+    """What time does with stuck orders and refunds, by hand: send the open request again at once, and note who did it.
 
     What is parked of them is tried at once, too.
     """
     order_ids = sorted({command.order_id for command in commands})
     dead_letters.hurry(connection, order_ids)
     loaded = repository.load(connection, order_ids)
-    resumed = {}
-    for command in commands:
-        order = loaded.orders.get(command.order_id)
-        if order is not None and not order.has_ended:
-            order.actor, order.traceparent = command.actor, command.traceparent
-            resumed[order.id] = order
-    _ask_again(connection, list(resumed.values()))
+    wanted = {command.order_id: command for command in commands if command.order_id in loaded.orders}
+    for order_id, command in wanted.items():
+        loaded.orders[order_id].actor, loaded.orders[order_id].traceparent = command.actor, command.traceparent
+    _ask_again(connection, [loaded.orders[id_] for id_ in wanted if not loaded.orders[id_].has_ended])
+    _ask_for_refunds(
+        connection, [loaded.orders[id_] for id_ in wanted if loaded.orders[id_].status is Status.COMPLETED]
+    )
+    resumed = {order_id: order for order_id in wanted if _is_asked_after(order := loaded.orders[order_id])}
     repository.save(connection, loaded)
     for command in commands:
         if command.order_id in resumed:
@@ -375,6 +406,10 @@ def resume_orders(connection: Connection, commands: Sequence[ResumeOrder]) -> li
     failpoint("orders.resume.before_commit")
     shown = queries.get_orders(connection, list(resumed))
     return [shown.get(command.order_id) or _not_resumed(loaded.orders.get(command.order_id)) for command in commands]
+
+
+def _is_asked_after(order: Order) -> bool:
+    return not order.has_ended or bool(order.facts)
 
 
 def _note_resumed(connection: Connection, order: Order, actor: str) -> None:

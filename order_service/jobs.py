@@ -1,11 +1,9 @@
 """What time makes us do with orders: ask again where nobody answers, end what is overdue, and count what waits."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
-
-from sqlalchemy import Connection
 
 from chassis import clock
 from chassis.database import Database
@@ -14,7 +12,6 @@ from chassis.logs import get_logger
 from chassis.metrics import counter, gauge
 from order_service import commands, queries
 from order_service.domain import UNFINISHED, Attention, Wait
-from order_service.queries import Waiting
 from order_service.tables import CONTEXT
 
 LOOK_EVERY_SECONDS: Final = 1.0
@@ -24,6 +21,8 @@ _PIECE: Final = 5_000
 _BATCH: Final = 200
 _MOST_BACKLOG_SECONDS: Final = 5.0
 """Where our own facts wait longer than this to be relayed, nobody has had a chance to answer."""
+_REFUND: Final = "REFUND"
+"""What stands for a status where the order is completed and its refund hangs."""
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
 
 log = get_logger(__name__)
@@ -52,7 +51,11 @@ class Patrol:
         return Job("patrol", LOOK_EVERY_SECONDS, self.look)
 
     def look(self) -> None:
-        """Look at the orders that are due, and at the next piece of those that nobody has looked at yet."""
+        """Look at the orders that are due, and at the next piece of those that nobody has looked at yet; at refunds."""
+        self._look_at_orders()
+        self._chase_refunds()
+
+    def _look_at_orders(self) -> None:
         due = self._database.read(lambda connection: queries.due_ids(connection, self._piece))
         fresh = self._next_piece()
         if not due and not fresh:
@@ -90,10 +93,25 @@ class Patrol:
 
     def _chase_stuck(self, order_ids: Sequence[str]) -> None:
         """A bounded number each time: after an outage most of them go on by themselves, and need no second request."""
-        if not order_ids or self._database.read(queries.backlog_seconds) > _MOST_BACKLOG_SECONDS:
+        if not order_ids or self._are_facts_waiting():
             return
         for status, orders in self._chase(order_ids[:_BATCH]).items():
             self._sent.labels(status).inc(orders)
+
+    def _chase_refunds(self) -> None:
+        """Completed orders wait for nothing else, and are no unfinished ones: their refunds are looked for."""
+        due = self._database.read(lambda connection: queries.due_refunds(connection, _BATCH))
+        if not due or self._are_facts_waiting():
+            return
+        order_ids = sorted(set(due.values()))
+        asked = self._database.write(lambda connection: commands.chase_refunds(connection, order_ids))
+        if asked:
+            self._wake_relay()
+            self._sent.labels(_REFUND).inc(asked)
+            log.info("refunds were asked after", refunds=asked)
+
+    def _are_facts_waiting(self) -> bool:
+        return self._database.read(queries.backlog_seconds) > _MOST_BACKLOG_SECONDS
 
     def _chase(self, order_ids: Sequence[str]) -> Counter[str]:
         chased = self._database.write(lambda connection: commands.chase_orders(connection, order_ids))
@@ -119,11 +137,11 @@ class Census:
         self._database = database
         self._orders = gauge(CONTEXT, "waiting", "Unfinished orders by status", "status")
         self._oldest = gauge(CONTEXT, "waiting_seconds", "Time since the oldest was heard of, by status", "status")
-        self._attention = gauge(CONTEXT, "attention", "Unfinished orders by what needs attention", "attention")
+        self._attention = gauge(CONTEXT, "attention", "Orders by what needs attention", "attention")
         self._attended = gauge(
             CONTEXT, "attention_seconds", "Time since the oldest was heard of, by what needs attention", "attention"
         )
-        self._stuck = gauge(CONTEXT, "stuck", "Orders that were asked after in vain since they last moved")
+        self._stuck = gauge(CONTEXT, "stuck", "Orders and refunds that were asked after in vain since they last moved")
 
     @property
     def job(self) -> Job:
@@ -132,19 +150,12 @@ class Census:
 
     def count(self) -> None:
         """Tell the figures of now; also those that are none."""
-        found, stuck = self._database.read(_figures)
+        waiting = {each.name: each for each in self._database.read(queries.waiting_orders)}
+        attended = {each.name: each for each in self._database.read(queries.attended_orders)}
         for status in UNFINISHED:
-            self._orders.labels(status).set(sum(each.orders for each in found if each.status == status))
-            self._oldest.labels(status).set(_oldest(each for each in found if each.status == status))
+            self._orders.labels(status).set(waiting[status].orders if status in waiting else 0)
+            self._oldest.labels(status).set(waiting[status].oldest_seconds if status in waiting else 0)
         for attention in Attention:
-            self._attention.labels(attention).set(sum(each.orders for each in found if each.attention == attention))
-            self._attended.labels(attention).set(_oldest(each for each in found if each.attention == attention))
-        self._stuck.set(stuck)
-
-
-def _figures(connection: Connection) -> tuple[list[Waiting], int]:
-    return queries.waiting_orders(connection), queries.stuck_count(connection)
-
-
-def _oldest(found: Iterable[Waiting]) -> float:
-    return max((each.oldest_seconds for each in found), default=0.0)
+            self._attention.labels(attention).set(attended[attention].orders if attention in attended else 0)
+            self._attended.labels(attention).set(attended[attention].oldest_seconds if attention in attended else 0)
+        self._stuck.set(self._database.read(queries.stuck_count))

@@ -80,6 +80,18 @@ def waits_of(connection: Connection, order_ids: Sequence[str]) -> list[Wait]:
     return [Wait(row[0], Status(row[1]), *row[2:]) for row in rows]
 
 
+def due_refunds(connection: Connection, piece: int, order_ids: Sequence[str] = ()) -> dict[str, str]:
+    """The open refunds that nobody has answered for too long, with their orders; of all orders, or of these."""
+    return {row.id: row.order_id for row in rows_of(connection, _DUE, piece=piece, order_ids=list(order_ids))}
+
+
+_DUE: Final = """
+SELECT id, order_id FROM refunds WHERE status IN ('PENDING', 'UNKNOWN') AND next_ask_at <= now()
+    AND (cardinality(CAST(:order_ids AS uuid[])) = 0 OR order_id = ANY(CAST(:order_ids AS uuid[])))
+ORDER BY next_ask_at LIMIT :piece
+"""
+
+
 def placed_of(connection: Connection, order_ids: Sequence[str]) -> dict[str, OrderPlaced]:
     """What these orders told when they were placed."""
     sql = "SELECT id, items, stock_policy, placed_at FROM orders WHERE id = ANY(CAST(:ids AS uuid[]))"
@@ -98,7 +110,7 @@ def backlog_seconds(connection: Connection) -> float:
 
 
 def stuck_orders(connection: Connection, page_size: int, page_token: str) -> tuple[list[Stuck], str]:
-    """A page of the orders that were asked after in vain since they last moved, newest first; the next page's token.
+    """A page of the orders that were asked after in vain, themselves or a refund, newest first; the next page's token.
 
     Raises ValidationFailed for a token that is not one of this list.
     """
@@ -111,36 +123,50 @@ def stuck_orders(connection: Connection, page_size: int, page_token: str) -> tup
 
 _LAST: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 _STUCK: Final = """
+WITH asked AS (
+    (SELECT order_id, asks, next_ask_at FROM unfinished
+     WHERE asks > 0 AND order_id < CAST(:before AS uuid) ORDER BY order_id DESC LIMIT :limit)
+    UNION ALL
+    (SELECT order_id, max(asks), min(next_ask_at) FROM refunds
+     WHERE status IN ('PENDING', 'UNKNOWN') AND asks > 0 AND order_id < CAST(:before AS uuid)
+     GROUP BY order_id ORDER BY order_id DESC LIMIT :limit)
+)
 SELECT orders.id, customer_id, status, payment_status, attention, updated_at, is_stock_released, asks,
     next_ask_at, (SELECT error FROM dead_letters WHERE key = CAST(orders.id AS text) ORDER BY parked_at LIMIT 1)
-FROM unfinished JOIN orders ON orders.id = order_id
-WHERE asks > 0 AND order_id < CAST(:before AS uuid) ORDER BY order_id DESC LIMIT :limit
+FROM asked JOIN orders ON orders.id = order_id ORDER BY order_id DESC LIMIT :limit
 """
 
 
 class Waiting(NamedTuple):
-    """How many unfinished orders stand in one status with one attention, and how long the oldest has been there."""
+    """How many orders wait in one status, or for one attention, and how long the oldest has been there."""
 
-    status: str
-    attention: str
+    name: str
     orders: int
     oldest_seconds: float
 
 
+_FIGURES: Final = "count(*) AS orders, EXTRACT(epoch FROM now() - min(updated_at)) AS seconds"
+
+
 def waiting_orders(connection: Connection) -> list[Waiting]:
-    """What is unfinished, by status and attention; a job's question, for it reads all of them."""
-    rows = rows_of(
-        connection,
-        "SELECT status, COALESCE(attention, '') AS attention, count(*) AS orders,"
-        " EXTRACT(epoch FROM now() - min(updated_at)) AS seconds"
-        " FROM unfinished JOIN orders ON orders.id = order_id GROUP BY 1, 2",
-    )
-    return [Waiting(row.status, row.attention, int(row.orders), float(row.seconds)) for row in rows]
+    """What is unfinished, by status; a job's question, for it reads all of them."""
+    sql = f"SELECT status AS name, {_FIGURES} FROM unfinished JOIN orders ON orders.id = order_id GROUP BY 1"
+    return [Waiting(row.name, int(row.orders), float(row.seconds)) for row in rows_of(connection, sql)]
+
+
+def attended_orders(connection: Connection) -> list[Waiting]:
+    """What needs attention, by what for; orders that have ended as well, whose money is still on its way back."""
+    sql = f"SELECT attention AS name, {_FIGURES} FROM orders WHERE attention IS NOT NULL GROUP BY 1"
+    return [Waiting(row.name, int(row.orders), float(row.seconds)) for row in rows_of(connection, sql)]
 
 
 def stuck_count(connection: Connection) -> int:
-    """How many orders were asked after in vain since they last moved."""
-    return int(rows_of(connection, "SELECT count(*) AS orders FROM unfinished WHERE asks > 0")[0].orders)
+    """How many orders, and refunds, were asked after in vain since they were last heard of."""
+    sql = (
+        "SELECT (SELECT count(*) FROM unfinished WHERE asks > 0)"
+        " + (SELECT count(*) FROM refunds WHERE status IN ('PENDING', 'UNKNOWN') AND asks > 0) AS orders"
+    )
+    return int(rows_of(connection, sql)[0].orders)
 
 
 def products_of(connection: Connection, skus: Iterable[str]) -> dict[str, Product]:

@@ -6,12 +6,14 @@ from chassis.consumer import Consumer
 from chassis.database import Database
 from chassis.run import App
 from payment_service.adapters.callbacks import SignedCallbacks
+from payment_service.adapters.http import HttpJournal, HttpProvider
 from payment_service.adapters.ledger import SimulatedJournal
 from payment_service.adapters.simulated import SimulatedProvider
 from payment_service.calls import ProviderCalls
 from payment_service.commands import PaymentDesk
 from payment_service.event_handlers import HANDLERS, PaymentRoom
 from payment_service.jobs import Doubts, Reconciliation
+from payment_service.ports import PaymentProvider, ProviderJournal
 from payment_service.servicer import PaymentServicer
 from payment_service.settings import PaymentSettings
 from payment_service.simulator.journal import SCHEMA, Journal
@@ -23,10 +25,7 @@ from protos.payments.v1.payments_pb2_grpc import add_PaymentServiceServicer_to_s
 def build(app: App) -> None:
     """Put the service together."""
     settings: PaymentSettings = app.settings
-    books = Database(
-        settings.payments_simulator_database_url, schema=SCHEMA, application_name="payments-simulator", pool_size=2
-    )
-    provider = SimulatedProvider(Journal(books, settings.chances))
+    provider, journal = _asked_over_http(settings) if settings.simulators == "http" else _played_here(app, settings)
     calls = ProviderCalls(
         app.database,
         provider,
@@ -37,10 +36,22 @@ def build(app: App) -> None:
     app.add_calls(calls.engine)
     _listen(app, calls)
     _serve(app, calls)
-    _watch(app, settings, books)
+    _watch(app, settings, journal)
+
+
+def _asked_over_http(settings: PaymentSettings) -> tuple[PaymentProvider, ProviderJournal]:
+    told = (settings.provider_url, settings.limits, settings.payment_provider_token)
+    return HttpProvider(*told), HttpJournal(*told)
+
+
+def _played_here(app: App, settings: PaymentSettings) -> tuple[PaymentProvider, ProviderJournal]:
+    url = settings.payments_simulator_database_url
+    books = Database(url, schema=SCHEMA, application_name="payments-simulator", pool_size=2)
+    provider = SimulatedProvider(Journal(books, settings.chances))
     app.on_start(lambda: asyncio.to_thread(provider.start))
     app.on_stop(lambda: asyncio.to_thread(provider.stop))
     app.on_stop(lambda: asyncio.to_thread(books.close))
+    return provider, SimulatedJournal(Ledger(books))
 
 
 def _listen(app: App, calls: ProviderCalls) -> None:
@@ -64,10 +75,10 @@ def _serve(app: App, calls: ProviderCalls) -> None:
     app.add_servicer(add_PaymentServiceServicer_to_server, PaymentServicer(app.database, desk, callbacks))
 
 
-def _watch(app: App, settings: PaymentSettings, books: Database) -> None:
+def _watch(app: App, settings: PaymentSettings, journal: ProviderJournal) -> None:
     reconciliation = Reconciliation(
         app.database,
-        SimulatedJournal(Ledger(books)),
+        journal,
         every_seconds=settings.reconcile_seconds,
         grace_seconds=settings.reconcile_grace_seconds,
     )

@@ -134,6 +134,7 @@ class ProviderCalls:
         self._retried = [
             verdict.payload["next"] for verdict in verdicts if isinstance(verdict, Again) and verdict.payload
         ]
+        failpoint("payments.record.before_save")
         self._save("answers", connection, loaded)
         failpoint("payments.record.before_commit")
         return verdicts

@@ -108,4 +108,6 @@ def note_differences(
     """
     repository.forget_differences(connection, looked_at, [difference.payment_id for difference in found])
     repository.keep_differences(connection, found, clock.now())
-    return repository.tell_differences(connection, grace_seconds)
+    told = repository.tell_differences(connection, grace_seconds)
+    failpoint("payments.differences.before_commit")
+    return told

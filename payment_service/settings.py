@@ -1,15 +1,18 @@
 """What the payment service can be told from outside."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import NoDecode
 
-from chassis.settings import DatabaseUrl, ServiceSettings, unit
+from chassis.outside import Limits
+from chassis.settings import SIMULATOR_PORTS, DatabaseUrl, ServiceSettings, http_url, simulators, unit
 from chassis.webhooks import MIN_SECRET_LENGTH
 from payment_service.domain import Policy
 from payment_service.simulator.scenarios import CALM, LIFELIKE, Chances
+
+_SOONER: Final = 0.98
 
 
 class PaymentSettings(ServiceSettings):
@@ -18,6 +21,14 @@ class PaymentSettings(ServiceSettings):
     payments_database_url: DatabaseUrl = Field(repr=False, description="Postgres of payments, as its own role")
     payments_simulator_database_url: DatabaseUrl = Field(
         repr=False, description="Postgres of the simulated provider's books, as a role of its own"
+    )
+    simulators: Literal["inprocess", "http"] = simulators()
+    payment_provider_url: Annotated[str, AfterValidator(http_url)] = Field(
+        default="",
+        description="the provider that SIMULATORS=http asks; default http://127.0.0.1:8081, port + PORT_OFFSET",
+    )
+    payment_provider_token: str = Field(
+        default="", repr=False, max_length=1_024, description="what is shown to that provider; empty: nothing"
     )
     payment_in_flight: int = Field(
         default=64, ge=1, le=10_000, json_schema_extra=unit("calls"), description="questions to the provider at once"
@@ -77,6 +88,19 @@ class PaymentSettings(ServiceSettings):
         if secret and len(secret) < MIN_SECRET_LENGTH:
             raise ValueError(f"must have at least {MIN_SECRET_LENGTH} characters")
         return secret
+
+    @property
+    def provider_url(self) -> str:
+        """Where the provider is asked over HTTP."""
+        return self.payment_provider_url or f"http://127.0.0.1:{SIMULATOR_PORTS['payments'] + self.port_offset}"
+
+    @property
+    def limits(self) -> Limits:
+        """How much of a provider over HTTP is borne.
+
+        It is given up a little sooner than by whoever asks, who could not tell whether anything was sent.
+        """
+        return Limits(self.payment_timeout_seconds * _SOONER, self.payment_in_flight)
 
     @property
     def policy(self) -> Policy:

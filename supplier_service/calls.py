@@ -1,13 +1,13 @@
 """Asking suppliers: the call beside any transaction, and the recording of many answers in one."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from random import uniform
 from typing import Final
 
 from sqlalchemy import Connection
 
-from chassis import clock
+from chassis import clock, tracing
 from chassis.calls import Again, Call, Calls, Done, Verdict
 from chassis.database import Database
 from chassis.failpoints import failpoint
@@ -17,6 +17,8 @@ from supplier_service.domain import CONTEXT, Answer, Policy, Question, SupplierO
 from supplier_service.ports import Supplier
 from supplier_service.repository import Loaded, SupplierOrders
 
+PACE_SECONDS: Final = 0.1
+"""How far rounds of this service are apart: goods take seconds at least, and are ordered a few at a time."""
 _LEASE: Final = 3.0
 """Time-outs of a supplier that a lease lasts; who finds it run out asks again under the same key."""
 
@@ -35,6 +37,7 @@ class SupplierCalls:
         timeout_seconds: float,
         in_flight: int,
         wake_relay: Callable[[], None],
+        closing: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._supplier = supplier
         self._policy = policy
@@ -50,11 +53,14 @@ class SupplierCalls:
             recorded=self._recorded,
             in_flight=in_flight,
             lease_seconds=_LEASE * timeout_seconds,
+            pace_seconds=PACE_SECONDS,
+            closing=closing,
         )
         self.supplier_orders = SupplierOrders(self.engine)
 
     async def ask(self, call: Call) -> Answer:
-        """Ask what a call has to ask."""
+        """Ask what a call has to ask, within its order's trace."""
+        tracing.current.set(call.payload.get("trace", ""))
         failpoint("suppliers.call.before")
         try:
             async with asyncio.timeout(self._timeout):
@@ -63,6 +69,8 @@ class SupplierCalls:
             answer = SupplierTrouble(f"no answer within {self._timeout:g} s")
         except SupplierTrouble as trouble:
             answer = trouble
+        if isinstance(answer, SupplierTrouble):
+            log.warning("a supplier gave no answer", kind=call.kind, supplier_order_id=call.key, reason=str(answer))
         failpoint("suppliers.call.after")
         return answer
 
@@ -71,8 +79,8 @@ class SupplierCalls:
         if question is Question.RESERVE:
             return await self._supplier.reserve(wire.request_of(call))
         if question is Question.CHECK:
-            return await self._supplier.check(call.key)
-        return await self._supplier.cancel(call.key)
+            return await self._supplier.check(wire.named_of(call))
+        return await self._supplier.cancel(wire.named_of(call))
 
     def record(self, connection: Connection, answered: Sequence[tuple[Call, Answer | Exception]]) -> list[Verdict]:
         """Write what the answers make of their supplier orders; what each call has to ask next."""
@@ -91,7 +99,7 @@ class SupplierCalls:
         following = asker.take_answer(wire.question_of(call), _decided(call, answer), clock.now(), self._policy)
         if following is None:
             return Done()
-        return Again(following.after * uniform(1.0, 1.1), wire.payload_for(call, following.question))
+        return Again(following.after * uniform(1.0, 1.1), wire.payload_for(call, following.question, asker))
 
     def _recorded(self) -> None:
         failpoint("suppliers.record.after_commit")

@@ -15,16 +15,24 @@ class ReserveRequest(NamedTuple):
     scenario: str
 
 
+class Named(NamedTuple):
+    """A supplier order by its names: our key, whose it is, and the supplier's own reference, empty until it is told."""
+
+    key: str
+    supplier: str
+    reference: str = ""
+
+
 class Supplier(Protocol):
     """A supplier. Every method raises SupplierTrouble when it gives no answer."""
 
     async def reserve(self, request: ReserveRequest) -> Accepted | Rejected:
         """Ask for the goods; the same key again is the same request."""
 
-    async def check(self, key: str) -> Delivered | Delayed | Underway | Failed:
-        """How the supplier order under a key stands."""
+    async def check(self, named: Named) -> Delivered | Delayed | Underway | Failed:
+        """How a supplier order stands."""
 
-    async def cancel(self, key: str) -> Cancelled | TooLate:
+    async def cancel(self, named: Named) -> Cancelled | TooLate:
         """Let it go; harmless when said twice, and before the request has come."""
 
 

@@ -1,14 +1,16 @@
 """What the supplier service can be told from outside."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
-from chassis.settings import DatabaseUrl, ServiceSettings, unit
+from chassis.outside import Limits
+from chassis.settings import SIMULATOR_PORTS, DatabaseUrl, ServiceSettings, http_url, simulators, unit
 from chassis.webhooks import MIN_SECRET_LENGTH
 from supplier_service.domain import Policy
-from supplier_service.simulator.scenarios import CALM, LIFELIKE, Chances
+from supplier_service.simulator.scenarios import Chances
+from supplier_service.simulator.settings import chances_of
 
 
 class SupplierSettings(ServiceSettings):
@@ -39,8 +41,16 @@ class SupplierSettings(ServiceSettings):
         default="", repr=False, max_length=1_024,
         description="what suppliers sign their webhooks with; at least 16 characters; empty: none are taken",
     )  # fmt: skip
+    simulators: Literal["inprocess", "http"] = simulators()
+    supplier_url: Annotated[str, AfterValidator(http_url)] = Field(
+        default="",
+        description="the suppliers that SIMULATORS=http asks; default http://127.0.0.1:8082, port + PORT_OFFSET",
+    )
+    supplier_token: str = Field(
+        default="", repr=False, max_length=1_024, description="what is shown to those suppliers; empty: nothing"
+    )
     simulation: Literal["calm", "lifelike"] = Field(
-        default="calm", description="what the scenario random does: succeed at once, or fail as real suppliers do"
+        default="calm", description="what is left to chance: succeed at once, or fail as real suppliers do"
     )
     simulation_seed: int = Field(default=1, ge=0, description="seed of what the simulated world leaves to chance")
 
@@ -63,11 +73,14 @@ class SupplierSettings(ServiceSettings):
     @property
     def chances(self) -> Chances:
         """What the simulated suppliers leave to chance."""
-        usual = LIFELIKE if self.simulation == "lifelike" else CALM
-        return Chances(
-            usual.slow_submissions,
-            usual.failing_submissions,
-            usual.failing_checks,
-            usual.failing_deliveries,
-            self.simulation_seed,
-        )
+        return chances_of(self.simulation, self.simulation_seed)
+
+    @property
+    def supplier_address(self) -> str:
+        """Where suppliers are asked over HTTP."""
+        return self.supplier_url or f"http://127.0.0.1:{SIMULATOR_PORTS['suppliers'] + self.port_offset}"
+
+    @property
+    def limits(self) -> Limits:
+        """How much of suppliers over HTTP is borne."""
+        return Limits(self.supplier_timeout_seconds, self.supplier_in_flight)

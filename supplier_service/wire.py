@@ -12,8 +12,8 @@ from chassis.errors import ValidationFailed
 from protos.suppliers.events.v1 import events_pb2 as events
 from protos.suppliers.v1 import suppliers_pb2 as pb
 from supplier_service import domain
-from supplier_service.domain import Fact, News, Question, Status, SupplierOrder
-from supplier_service.ports import ReserveRequest
+from supplier_service.domain import Fact, News, Question, Status, SupplierOrder, SupplierTrouble
+from supplier_service.ports import Named, ReserveRequest
 
 SUPPLY: Final = "supply"
 """The kind of the call that brings a supplier order to its end: asks for the goods, then how they stand."""
@@ -23,10 +23,10 @@ CANCEL: Final = "cancel"
 
 def call_of(question: Question, supplier_order: SupplierOrder, trace: str) -> NewCall:
     """The call that asks a question about a supplier order, due at once."""
+    names = {"supplier": supplier_order.supplier, "reference": supplier_order.reference}
     if question is Question.CANCEL:
-        return NewCall(CANCEL, supplier_order.id, supplier_order.order_id, {"trace": trace})
-    asked = {
-        "supplier": supplier_order.supplier,
+        return NewCall(CANCEL, supplier_order.id, supplier_order.order_id, names | {"trace": trace})
+    asked = names | {
         "sku": supplier_order.sku,
         "quantity": supplier_order.quantity,
         "scenario": supplier_order.scenario,
@@ -40,14 +40,26 @@ def request_of(call: Call) -> ReserveRequest:
     return ReserveRequest(call.key, asked["supplier"], asked["sku"], asked["quantity"], asked["scenario"])
 
 
+def named_of(call: Call) -> Named:
+    """Which supplier order a call is about.
+
+    Raises SupplierTrouble for a call of an earlier release that does not say whose it is: its next try does.
+    """
+    supplier = call.payload.get("supplier", "")
+    if not supplier:
+        raise SupplierTrouble("the call does not say yet whose supplier order it is about")
+    return Named(call.key, supplier, call.payload.get("reference", ""))
+
+
 def question_of(call: Call) -> Question:
     """What a call has to ask now."""
     return Question.CANCEL if call.kind == CANCEL else Question(call.payload.get("next", Question.RESERVE))
 
 
-def payload_for(call: Call, question: Question) -> dict[str, Any]:
-    """The call's payload when `question` is to be asked next."""
-    return call.payload | {"next": question}
+def payload_for(call: Call, question: Question, supplier_order: SupplierOrder) -> dict[str, Any]:
+    """The call's payload when `question` is to be asked next, with the names that are known by now."""
+    names = {"supplier": supplier_order.supplier, "reference": supplier_order.reference}
+    return call.payload | names | {"next": question}
 
 
 def news_of(body: bytes) -> tuple[str, News]:
@@ -58,7 +70,7 @@ def news_of(body: bytes) -> tuple[str, News]:
         raise ValidationFailed("the message is not JSON", fields={"message": ["must be JSON"]}) from None
     if not isinstance(told, dict):
         raise ValidationFailed("the message is not an object", fields={"message": ["must be an object"]})
-    reference = _text_in(told, "reference")
+    reference = _text_in(told, "reference") or _text_in(told, "ref")
     if not reference:
         raise ValidationFailed("the message names no supplier order", fields={"reference": ["is required"]})
     status = _text_in(told, "status")
@@ -79,7 +91,9 @@ def _text_in(told: dict[str, object], name: str) -> str:
 
 _LONGEST: Final = 255
 _NEWS: Final[dict[str, Callable[[dict[str, object], str], News]]] = {
-    "accepted": lambda told, reference: domain.Accepted(_text_in(told, "supplier_reference") or reference),
+    "accepted": lambda told, reference: domain.Accepted(
+        _text_in(told, "supplier_reference") or _text_in(told, "ref") or reference
+    ),
     "rejected": lambda told, _: domain.Rejected(_text_in(told, "reason")),
     "delayed": lambda told, _: domain.Delayed(),
     "ok": lambda told, _: domain.Delivered(),

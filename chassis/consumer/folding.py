@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from hashlib import blake2b
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection
 
@@ -17,6 +18,8 @@ from chassis.logs import get_logger
 from chassis.metrics import ConsumerMetrics
 
 L = TypeVar("L")
+
+_LONGEST_KEY: Final = 255
 
 log = get_logger(__name__)
 
@@ -39,12 +42,20 @@ class Record:
             offset=self.offset,
             key=self.key,
             id=fact.id if fact and ids.is_id(fact.id) else ids.new_id(),
-            type=fact.type if fact else "",
+            type=storable(fact.type) if fact else "",
             payload=self.value,
             reason=reason,
-            error=error,
-            traceparent=fact.traceparent if fact else "",
+            error=storable(error),
+            traceparent=storable(fact.traceparent) if fact else "",
         )
+
+
+class NotApplicable(Exception):
+    """A letter that is not applied as it stands; `reason` is the letter's."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 class Folding(Generic[L]):
@@ -64,7 +75,7 @@ class Folding(Generic[L]):
 
     def decode(self, topic: str, partition: int, offset: int, key: bytes | None, value: bytes | None) -> Record:
         """The record with its fact, or with what is wrong with it."""
-        record = Record(topic, partition, offset, (key or b"").decode(errors="replace"), value or b"")
+        record = Record(topic, partition, offset, key_of(key or b""), value or b"")
         try:
             record.fact = open_envelope(record.value, self._types)
             if record.fact.message is not None and inbox.day_in_reach(record.fact.id) is None:
@@ -195,10 +206,14 @@ class Folding(Generic[L]):
             fates["applied"] += 1
         return None
 
-    def retry(self, topic: str, key: str) -> bool:
-        """Apply the oldest letter of a parked key; whether it is gone, so that the next one may follow."""
+    def retry(self, topic: str, key: str, *, by_hand: bool = False) -> bool:
+        """Apply the oldest letter of a parked key; whether it is gone, so that the next one may follow.
+
+        Rule (protocols: events in): nobody remembers whether an event that is too old was applied before, so that it
+        is applied only `by_hand`, by an operator who knows.
+        """
         try:
-            is_gone, loaded = self.database.write(lambda connection: self._retry(connection, topic, key))
+            is_gone, loaded = self.database.write(lambda connection: self._retry(connection, topic, key, by_hand))
         except Exception as error:  # an edge: the letter says what it ran into
             if isinstance(error, DatabaseAway):
                 raise
@@ -208,15 +223,15 @@ class Folding(Generic[L]):
             self._room.committed(loaded)
         return is_gone
 
-    def _retry(self, connection: Connection, topic: str, key: str) -> tuple[bool, L | None]:
+    def _retry(self, connection: Connection, topic: str, key: str, by_hand: bool) -> tuple[bool, L | None]:
         if not dead_letters.lock_key(connection, self.consumer, topic, key):
             return False, None
         letter = dead_letters.oldest(connection, self.consumer, topic, key)
         if letter is None:
             return False, None
         record = self.decode(topic, letter.partition, letter.record_offset, key.encode(), letter.payload)
-        if record.defect is not None and record.defect[0] != "too_old":
-            raise Undecodable(record.defect[1])
+        if record.defect is not None and not (by_hand and record.defect[0] == "too_old"):
+            raise NotApplicable(*record.defect)
         loaded = self._load(connection, [record])
         try:
             if loaded is not None and record.fact is not None:
@@ -225,17 +240,20 @@ class Folding(Generic[L]):
         except Ignore:
             self.metrics.fate("ignored_on_retry", 1)
         dead_letters.remove(connection, letter)
+        failpoint(f"{self._failpoint}.retry.before_commit")
         return True, loaded
 
     def _postpone(self, topic: str, key: str, error: Exception) -> None:
-        reasons = {TooEarly: "too_early", Undecodable: "undecodable"}
-        reason = reasons.get(type(error), "error")
+        reason = "too_early" if isinstance(error, TooEarly) else "error"
+        sentence = storable(f"{type(error).__name__}: {error}")
+        if isinstance(error, NotApplicable):
+            reason, sentence = error.reason, str(error)
 
         def write(connection: Connection) -> None:
             if dead_letters.lock_key(connection, self.consumer, topic, key):
                 letter = dead_letters.oldest(connection, self.consumer, topic, key)
                 if letter is not None:
-                    dead_letters.postpone(connection, letter, reason, f"{type(error).__name__}: {error}")
+                    dead_letters.postpone(connection, letter, reason, sentence)
 
         self.database.write(write)
         log.warning("retry of a parked event failed", consumer=self.consumer, key=key, error=str(error))
@@ -247,6 +265,22 @@ class Folding(Generic[L]):
             while self.retry(row.topic, row.key):
                 continue
         self.metrics.parked(self.database.read(lambda connection: dead_letters.count(connection, self.consumer)))
+
+
+def storable(text: str) -> str:
+    """A text as the database can keep it, which knows no NUL."""
+    return text.replace("\0", "\ufffd") if "\0" in text else text
+
+
+def key_of(raw: bytes) -> str:
+    """A record's key as it is looked up and kept, whatever somebody put there; long ones are told apart by a hash.
+
+    A key that could not be kept would stop the batch that parks it, and with it the partition, for ever.
+    """
+    key = storable(raw.decode(errors="replace"))
+    if len(key) <= _LONGEST_KEY:
+        return key
+    return f"{key[: _LONGEST_KEY // 2]}…{blake2b(raw, digest_size=16).hexdigest()}"
 
 
 def trace_of(records: Sequence[Record]) -> str:

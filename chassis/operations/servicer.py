@@ -13,6 +13,7 @@ from chassis import audit, tracing
 from chassis.consumer import Folding
 from chassis.database import Database, Row
 from chassis.errors import ValidationFailed
+from chassis.failpoints import failpoint
 from chassis.interceptor import Context
 from chassis.operations import letters
 from chassis.operations.letters import LetterFilter
@@ -62,6 +63,8 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         """Give up the letters that are meant, one key after the other."""
         self._require_this(request.service)
         wanted = _filter_of(request.filter)
+        if wanted == LetterFilter() and not request.dry_run:  # forgotten; all of them are hardly ever meant
+            raise ValidationFailed("the request is not valid", fields={"filter": ["must say which are given up"]})
         shown = await self._database.aread(lambda connection: letters.newest(connection, wanted))
         matched = await self._database.aread(lambda connection: letters.count(connection, wanted))
         gone = 0 if request.dry_run else await asyncio.to_thread(self._discard, wanted, request.reason)
@@ -84,9 +87,13 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         """How many are gone; each key in a transaction of its own, as it is locked."""
         parked = self._database.read(lambda connection: letters.keys(connection, wanted))
         return sum(
-            self._database.write(partial(letters.discard, parked=key, wanted=wanted, actor=_ACTOR, reason=reason))
-            for key in parked
+            self._database.write(partial(self._discard_of, parked=key, wanted=wanted, reason=reason)) for key in parked
         )
+
+    def _discard_of(self, connection: Connection, parked: Row, wanted: LetterFilter, reason: str) -> int:
+        gone = letters.discard(connection, parked, wanted, _ACTOR, reason)
+        failpoint(f"{self._context}.discard.before_commit")
+        return gone
 
     def _replay(self, wanted: LetterFilter) -> int:
         """How many of them are still parked afterwards."""
@@ -94,7 +101,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         for row in self._database.write(lambda connection: self._begin(connection, wanted)):
             if (folding := foldings.get(row.consumer)) is None:
                 continue
-            while folding.retry(row.topic, row.key):
+            while folding.retry(row.topic, row.key, by_hand=True):
                 continue
         return self._database.read(lambda connection: letters.count(connection, wanted))
 

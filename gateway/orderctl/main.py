@@ -12,6 +12,7 @@ from gateway.orderctl.payments import payments
 from gateway.orderctl.products import products
 from gateway.orderctl.sample import sample
 from gateway.orderctl.session import Verbs, with_output
+from gateway.orderctl.simulate import simulate
 from gateway.orderctl.stuck import stuck
 
 EPILOG = """
@@ -47,5 +48,6 @@ for verb in (
     dead_letters,
     audit,
     kpis,
+    simulate,
 ):
     main.add_command(verb)

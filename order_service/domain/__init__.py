@@ -19,7 +19,7 @@ from order_service.domain.facts import (
     SupplierOrderRequested,
 )
 from order_service.domain.order import MissingGoods, Order, Shortage, Step
-from order_service.domain.patience import PATIENCE, Patience, Stuck, Wait, due_at, open_requests
+from order_service.domain.patience import PATIENCE, REFUND_PATIENCE, Patience, Stuck, Wait, due_at, open_requests
 from order_service.domain.placing import Line, NotInCopy, Product, Wanted, priced, require_currency, total_of
 from order_service.domain.refunds import Refund, Refunds, RefundStatus, WantedRefund
 from order_service.domain.refusals import (
@@ -59,6 +59,7 @@ __all__ = [
     "ON_THE_WAY",
     "OPEN_PAYMENTS",
     "PATIENCE",
+    "REFUND_PATIENCE",
     "TERMINAL",
     "UNFINISHED",
     "Attention",

@@ -36,6 +36,8 @@ PATIENCE: Final[Mapping[Status, Patience]] = {
     Status.CANCELLING: Patience(30, 5, 300),
 }
 """For every status in which an order waits for somebody else."""
+REFUND_PATIENCE: Final = Patience(60, 5, 300)
+"""The same for a refund that was asked for."""
 
 
 class Wait(NamedTuple):
@@ -123,6 +125,8 @@ class Stuck(NamedTuple):
         """Why, in a sentence."""
         if self.letter:
             return f"A fact about it could not be applied: {self.letter}"
+        if self.status is Status.COMPLETED and self.attention == "payment_unknown":
+            return "The payment provider has not told what became of its refund."
         return _REASONS.get(self.attention or "") or self._awaited()
 
     def _awaited(self) -> str:
@@ -135,6 +139,8 @@ class Stuck(NamedTuple):
                 return "Payments has not said whether the money was asked for."
             case Status.PAYMENT_PROCESSING:
                 return "Payments has not said what became of the charge."
+            case Status.COMPLETED:
+                return "Payments has not said what became of its refund."
         if not self.is_stock_released:
             return "Inventory has not said that its stock was given back."
         return "Payments has not said that no money of it is left at the provider."

@@ -1,7 +1,7 @@
 """Refunds of an order: what may be asked for, and what becomes of it. They are decided under their order's lock."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -128,6 +128,12 @@ class Refunds:
         self.order.facts.append(RefundRequested(refund.id, refund.amount_minor))
         return refund
 
+    def ask_again(self, only: Container[str] | None = None) -> list[Refund]:
+        """Send the open ones once more, or `only` these; who has carried them out answers with what was recorded."""
+        hanging = [each for each in self.refunds if each.is_open and (only is None or each.id in only)]
+        self.order.facts.extend(RefundRequested(each.id, each.amount_minor) for each in hanging)
+        return hanging
+
     def succeed(self, refund: Refund) -> None:
         """The money was given back: now its goods may go on the shelf, too."""
         self._become(refund, RefundStatus.SUCCEEDED)
@@ -141,14 +147,14 @@ class Refunds:
         """The money was not given back, and is free to be asked for again; somebody should look at it."""
         self._become(refund, RefundStatus.FAILED, Attention.REFUND_FAILED)
         refund.failure_message = reason
-        self._note(f"The refund of {self._money(refund)} failed: {reason}")
+        self._note(f"The refund {refund.id} of {self._money(refund)} failed: {reason}")
 
     def delay(self, refund: Refund, attention: Attention, next_try_at: datetime) -> None:
         """It is not carried out yet, and asked for again."""
         is_refused = attention is Attention.REFUND_FAILED
         self._become(refund, RefundStatus.PENDING if is_refused else RefundStatus.UNKNOWN, attention, next_try_at)
         why = "was refused by the provider, and is tried again" if is_refused else "is unknown to have been carried out"
-        self._note(f"The refund of {self._money(refund)} {why}.")
+        self._note(f"The refund {refund.id} of {self._money(refund)} {why}.")
 
     def _amount_of(self, wanted: WantedRefund) -> int:
         left = self.left_minor

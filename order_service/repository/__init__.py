@@ -3,7 +3,7 @@
 from order_service.repository.orders import REFUNDS_OF, Loaded, load, load_touched, save
 from order_service.repository.placing import Draft, insert_orders
 from order_service.repository.prices import copy_products
-from order_service.repository.refunds import load_refunds
+from order_service.repository.refunds import load_refunds, note_refunds_asked
 from order_service.repository.unfinished import SETTLED_SECONDS, note_asked, reschedule, traces_of
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "load_refunds",
     "load_touched",
     "note_asked",
+    "note_refunds_asked",
     "reschedule",
     "save",
     "traces_of",

@@ -1,7 +1,7 @@
 """Refunds: read and written under the locks of their orders, which must be held already."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from chassis.database import change_all, rows_of, run_sql
 from chassis.failpoints import failpoint
-from order_service.domain import Order, Refund, Refunds
+from order_service.domain import REFUND_PATIENCE, Order, Refund, Refunds
 from order_service.tables import REFUND_COLUMNS, refund_of
 
 _LOAD: Final = f"""
@@ -26,7 +26,8 @@ SELECT * FROM unnest(CAST(:order_ids AS uuid[]), CAST(:keys AS text[]), CAST(:id
 """
 _UPDATE: Final = """
 UPDATE refunds SET status = new.status, failure_message = new.failure_message, attention = new.attention,
-                   next_try_at = new.next_try_at, updated_at = new.updated_at
+                   next_try_at = new.next_try_at, updated_at = new.updated_at, asks = 0,
+                   next_ask_at = GREATEST(new.updated_at, new.next_try_at) + make_interval(secs => :patience)
 FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:failure_messages AS text[]),
             CAST(:attentions AS text[]), CAST(:next_try_ats AS timestamptz[]), CAST(:updated_ats AS timestamptz[]))
     AS new (id, status, failure_message, attention, next_try_at, updated_at)
@@ -37,6 +38,19 @@ UPDATE orders SET refunded_minor = new.refunded_minor
 FROM unnest(CAST(:order_ids AS uuid[]), CAST(:refunded AS bigint[])) AS new (id, refunded_minor)
 WHERE orders.id = new.id AND orders.refunded_minor <> new.refunded_minor
 """
+
+
+_ASKED: Final = """
+UPDATE refunds SET asks = asks + 1,
+    next_ask_at = now() + make_interval(secs => LEAST(:longest, :first * 2 ^ LEAST(asks, 20)))
+WHERE id = ANY(CAST(:ids AS uuid[]))
+"""
+
+
+def note_refunds_asked(connection: Connection, refunds: Sequence[Refund]) -> None:
+    """These were asked for again; when nothing comes of it they are asked for once more, later each time."""
+    first, longest = REFUND_PATIENCE.first_pause, REFUND_PATIENCE.longest_pause
+    run_sql(connection, _ASKED, first=first, longest=longest, ids=[each.id for each in refunds])
 
 
 def load_refunds(
@@ -105,6 +119,7 @@ def _update(connection: Connection, refunds: list[Refund]) -> None:
         _UPDATE,
         len(refunds),
         "refunds",
+        patience=REFUND_PATIENCE.allowed,
         ids=[each.id for each in refunds],
         statuses=[each.status for each in refunds],
         failure_messages=[each.failure_message for each in refunds],

@@ -14,8 +14,8 @@ from supplier_service.domain import (
     TooLate,
     Underway,
 )
-from supplier_service.ports import ReserveRequest
-from supplier_service.simulator.journal import Journal
+from supplier_service.ports import Named, ReserveRequest
+from supplier_service.simulator.journal import Asked, Journal, reference_of
 from supplier_service.simulator.scenarios import Plan, Reply
 from supplier_service.simulator.webhooks import Webhooks
 
@@ -30,19 +30,19 @@ class SimulatedSupplier:
     async def reserve(self, request: ReserveRequest) -> Accepted | Rejected:
         """Ask for the goods; the same key again is the same request."""
         try:
-            plan = await self._journal.reserve(request.key, request.sku, request.quantity, request.scenario)
+            plan = await self._journal.reserve(Asked(*request))
         except Unavailable as error:
             raise SupplierTrouble("the supplier's books could not be reached") from error
         if plan.webhook_after is not None and self._webhooks is not None:
             self._webhooks.deliver_later(request.supplier, request.key, plan.webhook_after)
         if await _said(plan) is Reply.REJECTED:
             return Rejected("The supplier does not take this order on.")
-        return Accepted(f"sim-{request.key}")
+        return Accepted(reference_of(request.key))
 
-    async def check(self, key: str) -> Delivered | Delayed | Underway | Failed:
-        """How the supplier order under a key stands."""
+    async def check(self, named: Named) -> Delivered | Delayed | Underway | Failed:
+        """How a supplier order stands."""
         try:
-            plan = await self._journal.check(key)
+            plan = await self._journal.check(named.supplier, named.key)
         except Unavailable as error:
             raise SupplierTrouble("the supplier's books could not be reached") from error
         match await _said(plan):
@@ -52,12 +52,14 @@ class SimulatedSupplier:
                 return Delayed()
             case Reply.FAILED:
                 return Failed("The supplier will not deliver.")
+            case Reply.UNKNOWN:
+                raise SupplierTrouble("the supplier does not know this supplier order")
         return Underway()
 
-    async def cancel(self, key: str) -> Cancelled | TooLate:
+    async def cancel(self, named: Named) -> Cancelled | TooLate:
         """Let it go; harmless when said twice, and before the request has come."""
         try:
-            return Cancelled() if await self._journal.cancel(key) else TooLate()
+            return Cancelled() if await self._journal.cancel(named.supplier, named.key) else TooLate()
         except Unavailable as error:
             raise SupplierTrouble("the supplier's books could not be reached") from error
 

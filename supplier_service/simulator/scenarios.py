@@ -6,16 +6,19 @@ from hashlib import blake2b
 from typing import Final
 
 _LARGEST: Final = 1_000_000
+_SLOW_MS: Final = 2_000
+_SLOWER_MS: Final = 1_000
 
 
 class Reply(StrEnum):
-    """What a supplier says; ERROR is a 500."""
+    """What a supplier says; ERROR is a 500, UNKNOWN a 404: it has no such supplier order."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     DELIVERED = "delivered"
     DELAYED = "delayed"
     UNDERWAY = "underway"
+    UNKNOWN = "unknown"
     FAILED = "failed"
     ERROR = "error"
 
@@ -31,7 +34,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Chances:
-    """What `random` does, each in percent."""
+    """What `random` does, and a product that names no scenario; each in percent."""
 
     slow_submissions: int = 0
     failing_submissions: int = 0
@@ -43,7 +46,7 @@ class Chances:
 CALM: Final = Chances()
 LIFELIKE: Final = Chances(slow_submissions=20, failing_submissions=20, failing_checks=10, failing_deliveries=10)
 
-_PLAIN: Final = frozenset({"", "ok", "delayed_forever", "fail", "reject", "random"})
+_PLAIN: Final = frozenset({"ok", "delayed_forever", "fail", "reject", "random"})
 _WITH_NUMBER: Final = frozenset({"delayed_then_ok", "error_then_ok", "webhook_ok"})
 
 
@@ -74,8 +77,8 @@ def check_plan(scenario: str, *, check_number: int, seconds: float, key: str, ch
 
 
 def _parsed(scenario: str) -> tuple[str, int]:
-    """The scenario's name and its number; a scenario that does not exist is `unknown`."""
-    name, colon, text = scenario.partition(":")
+    """The scenario's name and its number; none is left to chance, and one that does not exist is `unknown`."""
+    name, colon, text = (scenario or "random").partition(":")
     if not colon:
         return (name, 0) if name in _PLAIN else ("unknown", 0)
     is_number = text.isascii() and text.isdigit() and len(text) < 8 and int(text) <= _LARGEST
@@ -83,10 +86,10 @@ def _parsed(scenario: str) -> tuple[str, int]:
 
 
 def _random_reserve(request_number: int, key: str, chances: Chances) -> Plan:
-    if _luck("submission", key, request_number, chances) < chances.failing_submissions:
-        return Plan(Reply.ERROR)
+    is_failing = _luck("submission", key, request_number, chances) < chances.failing_submissions
     luck = _luck("slowness", key, request_number, chances)
-    return Plan(Reply.ACCEPTED, 2_000 + luck * 50 if luck < chances.slow_submissions else 0)
+    slow_ms = _SLOW_MS + luck * _SLOWER_MS // chances.slow_submissions if luck < chances.slow_submissions else 0
+    return Plan(Reply.ERROR if is_failing else Reply.ACCEPTED, slow_ms)
 
 
 def _random_check(check_number: int, key: str, chances: Chances) -> Plan:

@@ -9,20 +9,27 @@ import orjson
 from chassis.errors import NotFound, Unavailable
 from chassis.logs import get_logger
 from chassis.webhooks import WebhookSecret
-from supplier_service.simulator.journal import Journal
+from supplier_service.simulator.journal import Journal, reference_of
 
 Post = Callable[[str, str, str, bytes], Awaitable[None]]
 """`post(supplier, timestamp, signature, body)` brings a message to the door; raises what is worth another try."""
 
 _TRIES: Final = 6
 _FIRST_PAUSE: Final = 0.2
+_ODD: Final = frozenset("13579bdf")
 
 log = get_logger(__name__)
 
 
 def delivered(key: str) -> bytes:
-    """The message that the goods of a supplier order are there."""
-    return orjson.dumps({"reference": key, "status": "ok"})
+    """The message that the goods of a supplier order are there; half of them name it as the supplier itself does."""
+    name = {"ref": reference_of(key)} if key[-1:] in _ODD else {"reference": key}
+    return orjson.dumps(name | {"status": "ok"})
+
+
+def failed(key: str) -> bytes:
+    """The message that they will not come: what a forger would have it say."""
+    return orjson.dumps({"reference": key, "status": "fail"})
 
 
 class Webhooks:

@@ -4,18 +4,20 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from deploy.local.stack import Stack
-from tests.bench import table, wrk
+from tests.bench import outage, table, unhappy, waiting, wrk
 from tests.bench.floor import Floor, FloorRun
 from tests.bench.month import Month, import_month
 from tests.bench.system import Run, System, settled
-from tests.bench.table import row, spread
+from tests.bench.table import Part, row, spread
 
 ASYNC = "respond-async"
+ON_ONE_STACK = ("month", "idle", "steady", "saturation")
+"""Parts that share a stack, in this order; each of the others has its own, for its own settings."""
 
 
 def _arguments() -> argparse.Namespace:
@@ -24,7 +26,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=8, help="seconds under load of each run (default 8)")
     parser.add_argument("--idle-seconds", type=float, default=30, help="seconds to watch the idle stack (default 30)")
     parser.add_argument("--json", type=Path, default=Path(".local/bench.json"), help="where the figures are written")
-    parser.add_argument("--only", choices=["saturation", "steady", "idle", "month"], help="one part of it")
+    parser.add_argument(
+        "--waiting-orders", type=int, default=100_000, help="orders that wait beside others (default 100,000)"
+    )
+    parser.add_argument("--outage-seconds", type=float, default=60, help="how long Kafka is away (default 60)")
+    parser.add_argument("--outage-rate", type=float, default=500, help="orders/s meanwhile (default 500)")
+    parser.add_argument(
+        "--only", choices=[*ON_ONE_STACK, "unhappy", "waiting", "outage"], help="one part of it; all take 20 minutes"
+    )
     return parser.parse_args()
 
 
@@ -35,27 +44,84 @@ def _say(line: str) -> None:
 class Bench:
     """Measures what was asked for, and keeps it."""
 
-    def __init__(self, stack: Stack, asked: argparse.Namespace) -> None:
+    def __init__(self, folder: Path, asked: argparse.Namespace) -> None:
         self._asked = asked
-        self._system = System(stack)
-        self._stack = stack
+        self._folder = folder
         self._lines = [f"{table.machine()}; load by {'wrk' if wrk.is_there() else 'the built-in generator'}"]
         self._figures: dict[str, Any] = {"machine": self._lines[0]}
 
     def run(self) -> None:
         """All parts, or the one that was named."""
+        if self._asked.only in (None, *ON_ONE_STACK):
+            with self._stack("usual") as stack:
+                usual = Usual(stack, self._asked)
+                for name in ON_ONE_STACK:
+                    if self._asked.only in (None, name):
+                        self._keep(usual.measure(name))
+        parts = {"unhappy": self._unhappy, "waiting": self._waiting, "outage": self._outage}
+        for name, part in parts.items():
+            if self._asked.only in (None, name):
+                self._keep(part())
+        _say(f"written: {self._asked.json}")
+
+    def _keep(self, part: Part) -> None:
+        """Print it and write down what there is by now: the next part may take long."""
+        self._lines += part.lines
+        self._figures |= part.figures
+        print("\n".join(self._lines), flush=True)
+        self._lines = []
+        self._asked.json.parent.mkdir(parents=True, exist_ok=True)
+        self._asked.json.write_text(json.dumps(self._figures, indent=1))
+
+    def _stack(self, name: str, environment: Mapping[str, str] | None = None) -> Stack:
+        state = self._folder / name
+        # Postgres may run as another user than we do, who must be able to enter.
+        state.mkdir(mode=0o755)
+        return Stack(state, None, environment, say=_say)
+
+    def _unhappy(self) -> Part:
+        with self._stack("unhappy", unhappy.SETTINGS) as stack:
+            return unhappy.measure(stocked(stack), self._asked.pairs, unhappy.LENGTH * self._asked.seconds, _say)
+
+    def _waiting(self) -> Part:
+        asked = self._asked
+        with self._stack("ended", waiting.SETTINGS) as alone, self._stack("waiting", waiting.SETTINGS) as beside:
+            return waiting.measure(
+                stocked(beside), stocked(alone), asked.waiting_orders, asked.pairs, asked.seconds, asked.idle_seconds,
+                _say,
+            )  # fmt: skip
+
+    def _outage(self) -> Part:
+        with self._stack("outage") as stack:
+            return outage.measure(stocked(stack), stack, self._asked.outage_rate, self._asked.outage_seconds, _say)
+
+
+def stocked(stack: Stack) -> System:
+    """A system with the benchmark's products on its shelves."""
+    _say("stocking up")
+    system = System(stack)
+    system.stock_up()
+    return system
+
+
+class Usual:
+    """The parts that are measured on a stack as it is started."""
+
+    def __init__(self, stack: Stack, asked: argparse.Namespace) -> None:
+        self._asked = asked
+        self._stack = stack
+        self._system = stocked(stack)
+        self._lines: list[str] = []
+        self._figures: dict[str, Any] = {}
+
+    def measure(self, name: str) -> Part:
+        """One of the parts."""
         parts: dict[str, Callable[[], None]] = {
             "month": self._month, "idle": self._idle, "steady": self._steady, "saturation": self._saturation,
         }  # fmt: skip
-        _say("stocking up")
-        self._system.stock_up()
-        for name, part in parts.items():
-            if self._asked.only in (None, name):
-                part()
-        print("\n".join(self._lines))
-        self._asked.json.parent.mkdir(parents=True, exist_ok=True)
-        self._asked.json.write_text(json.dumps(self._figures, indent=1))
-        _say(f"written: {self._asked.json}")
+        self._lines, self._figures = [], {}
+        parts[name]()
+        return Part(self._lines, self._figures)
 
     def _saturation(self) -> None:
         floor = Floor(self._stack.infrastructure.database_url, self._stack.pids["postgres"])
@@ -87,12 +153,12 @@ class Bench:
             row("  times the floor's", spread(costs, 1), "<= 6, aim 3"),
             *table.cpu_rows(runs),
             row("    load client (not counted)", f"{runs[0].client_cpu:,.0f} us"),
-            row("  REST p50 / p99, ms", _p50_p99(runs)),
+            row("  REST p50 / p99, ms", table.p50_p99(runs)),
             row("  placed to completed p50, ms", spread([each.completed_p50 for each in runs])),
             row("  placed to completed p99, ms", spread([each.completed_p99 for each in runs])),
             row("system, default wait: completed orders/s", spread([each.per_second for each in waiting])),
             row("  share of respond-async", spread(waits, 2), ">= 0.60"),
-            row("  201 p50 / p99, ms", _p50_p99(waiting)),
+            row("  201 p50 / p99, ms", table.p50_p99(waiting)),
         ]  # fmt: skip
         memory = self._system.memory()
         self._lines += ["", "Resident memory after it", *table.rows_of_mapping(memory, "MB", 0)]
@@ -144,18 +210,13 @@ class Bench:
         self._figures |= {"month": vars(month)}
 
 
-def _p50_p99(runs: list[Run]) -> str:
-    return f"{spread([run.rest_p50 for run in runs])} / {spread([run.rest_p99 for run in runs])}"
-
-
 def main() -> int:
-    """Start a stack of its own, measure, stop it."""
+    """Start stacks of our own, measure, stop them."""
     asked = _arguments()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         # Postgres may run as another user than we do, who must be able to enter.
         Path(folder).chmod(0o755)
-        with Stack(Path(folder), None, say=_say) as stack:
-            Bench(stack, asked).run()
+        Bench(Path(folder), asked).run()
     return 0
 
 

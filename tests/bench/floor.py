@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import psycopg
 
 from chassis import clock, ids
-from tests.bench.load import LINES, SKUS, sku
+from tests.bench.load import LINES, SKUS
+from tests.bench.mix import sku
 from tests.bench.processes import cpu_seconds
 
 BATCH = 50

@@ -2,16 +2,19 @@
 
 import asyncio
 import random
+import re
 import resource
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chassis import clock
+from tests.bench.mix import HAPPY, Kind, Mix, short_sku, sku
 
-BODY = '{{"customer_id":"{customer}","idempotency_key":"{key}","items":[{items}],"payment_method":"sim_ok"}}'
+BODY = '{{"customer_id":"{customer}","idempotency_key":"{key}","items":[{items}],"payment_method":"{method}"{more}}}'
 SKUS = 200
 LINES = 3
+_ID = re.compile(rb'"id":"([^"]+)"')
 
 
 @dataclass
@@ -29,17 +32,12 @@ class Answers:
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000 if ordered else float("nan")
 
 
-def sku(number: int) -> str:
-    """The name of one of the benchmark's products."""
-    return f"BENCH-{number:03d}"
-
-
 class _Connection(asyncio.Protocol):
     """One keep-alive connection: one request at a time, answered when the whole answer is in."""
 
     def __init__(self) -> None:
         self._received = b""
-        self._answered: asyncio.Future[int] | None = None
+        self._answered: asyncio.Future[tuple[int, bytes]] | None = None
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -56,14 +54,17 @@ class _Connection(asyncio.Protocol):
         if len(body) >= int(lowered[start:].split(b"\r", 1)[0]):
             self._received = b""
             if self._answered is not None and not self._answered.done():
-                self._answered.set_result(int(head[9:12]))
+                self._answered.set_result((int(head[9:12]), body))
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._answered is not None and not self._answered.done():
             self._answered.set_exception(error or ConnectionResetError("the gateway closed the connection"))
 
-    async def ask(self, request: bytes) -> int:
+    async def ask(self, request: bytes) -> tuple[int, bytes]:
+        """The status and the body of the answer. Raises OSError when there is none."""
         assert self._transport is not None
+        if self._transport.is_closing():
+            raise ConnectionResetError("the gateway closed the connection")
         self._answered = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return await self._answered
@@ -72,23 +73,33 @@ class _Connection(asyncio.Protocol):
 class Load:
     """Places orders of three lines each; `prefer` is the Prefer header, empty for the default wait."""
 
-    def __init__(self, port: int, prefer: str, run: str) -> None:
+    def __init__(self, port: int, prefer: str, run: str, mix: Mix = HAPPY) -> None:
         self._port = port
         self._run = run
-        header = f"Prefer: {prefer}\r\n" if prefer else ""
-        self._head = f"POST /api/v1/orders HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n{header}"
+        self._mix = mix
+        self._rest = "HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+        self._rest += f"Prefer: {prefer}\r\n" if prefer else ""
         self._random = random.Random(7)
         self._numbers = 0
 
-    def request(self) -> bytes:
+    def request(self) -> tuple[Kind, bytes]:
         """The next order, with a key of its own."""
         self._numbers += 1
-        items = ",".join(
-            f'{{"sku":"{sku(number)}","quantity":{1 + number % 3}}}'
-            for number in self._random.sample(range(SKUS), LINES)
+        kind = self._mix[self._numbers % len(self._mix)]
+        lines = [(sku(number), 1 + number % 3) for number in self._random.sample(range(SKUS), LINES)]
+        if kind.short:
+            lines[0] = (short_sku(kind.short, self._numbers), 1)
+        body = BODY.format(
+            customer=f"{kind.customer}-{self._numbers % 997}",
+            key=f"{self._run}.{kind.name}.{self._numbers}",
+            items=",".join(f'{{"sku":"{name}","quantity":{pieces}}}' for name, pieces in lines),
+            method=kind.payment_method,
+            more=kind.more,
         )
-        body = BODY.format(customer=f"c-{self._numbers % 997}", key=f"{self._run}-{self._numbers}", items=items)
-        return f"{self._head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        return kind, self._post("/api/v1/orders", body)
+
+    def _post(self, path: str, body: str) -> bytes:
+        return f"POST {path} {self._rest}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
     async def _open(self) -> _Connection:
         _, protocol = await asyncio.get_running_loop().create_connection(_Connection, "127.0.0.1", self._port)
@@ -115,7 +126,11 @@ class Load:
 
         async def one(due: float) -> None:
             connection = await free.get()
-            await self._timed(connection, answers, due)
+            try:
+                await self._timed(connection, answers, due)
+            except OSError:
+                answers.statuses[0] += 1
+                connection = await self._open()
             free.put_nowait(connection)
 
         async def steadily() -> None:
@@ -131,8 +146,12 @@ class Load:
 
     async def _timed(self, connection: _Connection, answers: Answers, due: float | None = None) -> None:
         started = due or clock.monotonic()
-        answers.statuses[await connection.ask(self.request())] += 1
+        kind, request = self.request()
+        status, body = await connection.ask(request)
+        answers.statuses[status] += 1
         answers.seconds.append(clock.monotonic() - started)
+        if kind.is_cancelled and (found := _ID.search(body)):
+            await connection.ask(self._post(f"/api/v1/orders/{found[1].decode()}/cancel", "{}"))
 
     @staticmethod
     async def _measured(answers: Answers, work: Callable[[], object]) -> None:

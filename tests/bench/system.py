@@ -4,43 +4,55 @@ import asyncio
 import json
 import statistics
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Row, create_engine, text
 from sqlalchemy.engine import make_url
 
 from chassis import clock, ids
 from deploy.local.stack import Stack
 from tests.bench import wrk
-from tests.bench.load import SKUS, Answers, Load, sku
+from tests.bench.load import SKUS, Answers, Load
+from tests.bench.mix import HAPPY, SCENARIOS, SHORT_SKUS, Mix, short_sku, sku
 from tests.bench.processes import cpu_seconds, resident_mb
 from tests.waiting import until
 
 _STOCK = 1_000_000_000
 _DRAIN_SECONDS = 120.0
 
-_PROGRESS = """
-SELECT count(*) AS placed, count(*) FILTER (WHERE status = 'COMPLETED') AS completed,
-       count(*) FILTER (WHERE status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED')) AS open
-FROM orders.orders WHERE idempotency_key LIKE :run
+_OPEN = "SELECT count(*) AS orders FROM orders.unfinished WHERE order_id >= CAST(:since AS uuid)"
+_ENDS = """
+SELECT split_part(idempotency_key, '.', 2) AS kind, status, count(*) AS orders
+FROM orders.orders WHERE id >= CAST(:since AS uuid) AND idempotency_key LIKE :run GROUP BY 1, 2
 """
 _TIMES = """
-SELECT EXTRACT(epoch FROM max(completed_at) - min(created_at)) AS seconds,
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY EXTRACT(epoch FROM completed_at - created_at)) * 1000 AS p50,
-       percentile_cont(0.99) WITHIN GROUP (ORDER BY EXTRACT(epoch FROM completed_at - created_at)) * 1000 AS p99
-FROM orders.orders WHERE idempotency_key LIKE :run AND status = 'COMPLETED'
+WITH run AS (
+    SELECT created_at, COALESCE(completed_at, cancelled_at, updated_at) AS ended_at,
+        EXTRACT(epoch FROM completed_at - created_at) * 1000 AS took
+    FROM orders.orders WHERE id >= CAST(:since AS uuid) AND idempotency_key LIKE :run
+), span AS (
+    SELECT min(created_at) AS first, max(created_at) AS last FROM run
+)
+SELECT EXTRACT(epoch FROM max(ended_at) - first) AS seconds,
+    count(*) FILTER (WHERE ended_at <= last) / EXTRACT(epoch FROM last - first) AS meanwhile,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY took) AS p50, percentile_cont(0.99) WITHIN GROUP (ORDER BY took) AS p99
+FROM run, span GROUP BY first, last
 """
 
 
 @dataclass
 class Run:
-    """One run's figures; times in milliseconds, CPU in microseconds per completed order."""
+    """One run's figures; times in milliseconds, CPU in microseconds per order, `ends` by kind and last status.
 
-    completed: int
+    `per_second` is until the last order has ended, `meanwhile` what ended while others were still placed.
+    """
+
+    orders: int
     per_second: float
+    meanwhile: float
     cpu: dict[str, float]
     rest_p50: float
     rest_p99: float
@@ -48,6 +60,7 @@ class Run:
     completed_p99: float
     statuses: dict[int, int]
     client_cpu: float
+    ends: dict[str, int]
 
     @property
     def cpu_per_order(self) -> float:
@@ -64,27 +77,46 @@ class System:
         self._engine = create_engine(url)
 
     def stock_up(self) -> None:
-        """200 products, more of each than any run can sell."""
+        """200 products, more of each than any run can sell; and suppliers' products of which there is one."""
+        shelves = [(sku(number), _STOCK, {"supply": "STOCK"}) for number in range(SKUS)]
+        for name, scenario in SCENARIOS.items():
+            supply = {"supply": "SUPPLIER", "supplier": "simulated", "supplier_scenario": scenario}
+            shelves += [(short_sku(name, number), 1, supply) for number in range(SHORT_SKUS)]
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(self._stock_up_one, range(SKUS)))
+            list(pool.map(self._stock_up_one, shelves))
 
-    def saturate(self, seconds: float, prefer: str) -> Run:
-        """64 connections as fast as answers come, until every order is COMPLETED."""
-        run = f"b-{ids.new_id()}"
+    def saturate(self, seconds: float, prefer: str, mix: Mix = HAPPY) -> Run:
+        """64 connections as fast as answers come, until every order has ended."""
+        since, run = self.begin()
         before = cpu_seconds(self.pids)
-        if wrk.is_there():
-            answers, p50, p99 = wrk.closed_loop(self._port, prefer, run, seconds)
-        else:
-            answers = asyncio.run(Load(self._port, prefer, run).closed_loop(seconds))
-            p50, p99 = answers.percentile(0.5), answers.percentile(0.99)
-        return self._finished(run, before, answers, p50, p99)
+        answers, p50, p99 = self.place(run, seconds, prefer, mix)
+        until(lambda: self._open(since) == 0, seconds=_DRAIN_SECONDS, every=0.1)
+        return self._finished(since, run, before, answers, (p50, p99), mix)
 
     def steady(self, seconds: float, prefer: str, per_second: float = 300.0) -> Run:
         """A fixed rate, until every order is COMPLETED; each timed from when it was due."""
-        run = f"b-{ids.new_id()}"
+        since, run = self.begin()
         before = cpu_seconds(self.pids)
         answers = asyncio.run(Load(self._port, prefer, run).open_loop(seconds, per_second))
-        return self._finished(run, before, answers, answers.percentile(0.5), answers.percentile(0.99))
+        until(lambda: self._open(since) == 0, seconds=_DRAIN_SECONDS, every=0.1)
+        return self._finished(since, run, before, answers, (answers.percentile(0.5), answers.percentile(0.99)), HAPPY)
+
+    @staticmethod
+    def begin() -> tuple[str, str]:
+        """An id below those of all orders that are placed from now on, and what their keys begin with."""
+        since = ids.new_id()
+        return since, f"b-{since}"
+
+    def place(self, run: str, seconds: float, prefer: str, mix: Mix) -> tuple[Answers, float, float]:
+        """As fast as answers come; the answers, and their p50 and p99 in milliseconds."""
+        if wrk.is_there():
+            return wrk.closed_loop(self._port, prefer, run, seconds, mix)
+        answers = asyncio.run(Load(self._port, prefer, run, mix).closed_loop(seconds))
+        return answers, answers.percentile(0.5), answers.percentile(0.99)
+
+    def place_steadily(self, run: str, seconds: float, prefer: str, per_second: float) -> Answers:
+        """At a fixed rate, whatever the answers do."""
+        return asyncio.run(Load(self._port, prefer, run).open_loop(seconds, per_second))
 
     def idle(self, seconds: float) -> dict[str, float]:
         """Percent of one core per process, with nothing to do."""
@@ -101,33 +133,54 @@ class System:
     def pids(self) -> Mapping[str, int]:
         return self._stack.pids
 
-    def _finished(self, run: str, before: Mapping[str, float], answers: Answers, p50: float, p99: float) -> Run:
-        until(lambda: self._row(_PROGRESS, run).open == 0, seconds=_DRAIN_SECONDS, every=0.1)
+    def rows(self, sql: str, **params: object) -> Sequence[Row[Any]]:
+        """What the databases say."""
+        with self._engine.connect() as connection:
+            return connection.execute(text(sql), params).all()
+
+    def at_rest(self) -> None:
+        """Do now what Postgres would do some time after a load, so that it is not in what is measured next."""
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM (ANALYZE)"))
+            connection.execute(text("CHECKPOINT"))
+
+    def _finished(
+        self,
+        since: str,
+        run: str,
+        before: Mapping[str, float],
+        answers: Answers,
+        rest: tuple[float, float],
+        mix: Mix,
+    ) -> Run:
         after = cpu_seconds(self.pids)
-        progress, times = self._row(_PROGRESS, run), self._row(_TIMES, run)
-        if progress.completed == 0 or progress.completed != progress.placed:
-            raise RuntimeError(f"{progress.placed} orders placed, {progress.completed} completed: {answers.statuses}")
+        ends = {(row.kind, row.status): row.orders for row in self.rows(_ENDS, since=since, run=f"{run}%")}
+        expected = {(kind.name, status) for kind in mix for status in kind.ends}
+        if not ends or not ends.keys() <= expected:
+            raise RuntimeError(f"orders ended as {ends}, to {answers.statuses}")
+        times, orders = self.rows(_TIMES, since=since, run=f"{run}%")[0], sum(ends.values())
         return Run(
-            completed=progress.completed,
-            per_second=progress.completed / float(times.seconds),
-            cpu={name: (after[name] - before[name]) / progress.completed * 1e6 for name in before},
-            rest_p50=p50,
-            rest_p99=p99,
+            orders=orders,
+            per_second=orders / float(times.seconds),
+            meanwhile=float(times.meanwhile),
+            cpu={name: (after[name] - before[name]) / orders * 1e6 for name in before},
+            rest_p50=rest[0],
+            rest_p99=rest[1],
             completed_p50=float(times.p50),
             completed_p99=float(times.p99),
             statuses=dict(answers.statuses),
-            client_cpu=answers.cpu / progress.completed * 1e6,
+            client_cpu=answers.cpu / orders * 1e6,
+            ends={f"{kind} {status}": number for (kind, status), number in sorted(ends.items())},
         )
 
-    def _row(self, sql: str, run: str) -> Any:
-        with self._engine.connect() as connection:
-            return connection.execute(text(sql), {"run": f"{run}%"}).one()
+    def _open(self, since: str) -> int:
+        return int(self.rows(_OPEN, since=since)[0].orders)
 
-    def _stock_up_one(self, number: int) -> None:
-        name = sku(number)
-        product = {"name": f"benchmark product {number}", "price": "2.55", "currency": "GBP", "supply": "STOCK"}
+    def _stock_up_one(self, shelf: tuple[str, int, Mapping[str, str]]) -> None:
+        name, pieces, supply = shelf
+        product = {"name": f"benchmark product {name}", "price": "2.55", "currency": "GBP", **supply}
         self._send("PUT", f"/products/{name}", product)
-        receipt = {"quantity": _STOCK, "reason": "benchmark", "idempotency_key": "benchmark"}
+        receipt = {"quantity": pieces, "reason": "benchmark", "idempotency_key": "benchmark"}
         self._send("POST", f"/products/{name}/receipts", receipt)
 
     def _send(self, method: str, path: str, body: Mapping[str, object]) -> None:

@@ -4,9 +4,18 @@ import os
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tests.bench.system import Run
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one part of the benchmark found: lines of the table, and figures to keep."""
+
+    lines: list[str]
+    figures: dict[str, Any]
 
 
 def machine() -> str:
@@ -30,6 +39,25 @@ def spread(values: Sequence[float], digits: int = 0) -> str:
 def row(name: str, figure: str, target: str = "") -> str:
     """One line of the table."""
     return f"  {name:<52} {figure:>26}   {target}".rstrip()
+
+
+def at_least(values: Sequence[float], bar: float, digits: int = 2) -> str:
+    """The bar, and whether it is met; it is missed only where all of the interval lies below it."""
+    return f">= {bar:.{digits}f}, {_verdict(statistics.median(values) >= bar, max(values) >= bar)}"
+
+
+def at_most(values: Sequence[float], bar: float, digits: int = 0) -> str:
+    """The same of a bar that is not to be exceeded."""
+    return f"<= {bar:.{digits}f}, {_verdict(statistics.median(values) <= bar, min(values) <= bar)}"
+
+
+def _verdict(is_met: bool, is_reached: bool) -> str:
+    return "met" if is_met else "at the edge" if is_reached else "MISSED"
+
+
+def p50_p99(runs: Sequence[Run]) -> str:
+    """Of REST answers, in milliseconds."""
+    return f"{spread([run.rest_p50 for run in runs])} / {spread([run.rest_p99 for run in runs])}"
 
 
 def cpu_rows(runs: Sequence[Run]) -> list[str]:

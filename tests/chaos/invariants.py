@@ -61,6 +61,11 @@ INVARIANTS: Final[Mapping[str, str]] = {
     "I3 a payment still on the schedule names its next try": """
         SELECT order_id, status FROM payments.payments WHERE status = 'UNKNOWN' AND next_try_at IS NULL
     """,
+    "I3 nobody was charged for an order whose time was over": """
+        SELECT order_id, amount_minor, effective_at FROM payments_simulator.entries
+        JOIN orders.orders ON orders.id = order_id
+        WHERE kind = 'charge' AND outcome = 'captured' AND orders.status = 'EXPIRED'
+    """,
     "I4 nobody is charged twice": """
         SELECT order_id, count(*) AS captures FROM payments_simulator.entries
         WHERE kind = 'charge' AND outcome = 'captured' GROUP BY order_id HAVING count(*) > 1
@@ -99,6 +104,17 @@ INVARIANTS: Final[Mapping[str, str]] = {
         WHERE status = 'AWAITING_RESTOCK' AND NOT EXISTS (
             SELECT FROM suppliers.supplier_orders
             WHERE order_id = orders.id AND supplier_orders.status IN ('REQUESTED', 'ACCEPTED'))
+    """,
+    "I13 goods go to the order they were ordered for while it needs them": """
+        SELECT ordered.order_id, ordered.sku, given.order_id AS given_to, given.at
+        FROM suppliers.supplier_orders AS ordered
+        JOIN inventory.movements AS given ON given.sku = ordered.sku AND given.kind = 'reservation'
+            AND given.reason = 'given to the waiting order by ' || ordered.id AND given.order_id <> ordered.order_id
+        WHERE EXISTS (SELECT FROM inventory.waiting
+                      WHERE reservation_id = ordered.order_id AND waiting.sku = ordered.sku)
+           OR EXISTS (SELECT FROM inventory.movements AS later
+                      WHERE later.sku = ordered.sku AND later.kind = 'reservation'
+                        AND later.order_id = ordered.order_id AND later.id > given.id)
     """,
     "I13 nothing is free while somebody waits for it": """
         SELECT sku, on_hand - reserved AS available, count(*) AS waiting

@@ -2,7 +2,7 @@
 
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from deploy.local.child import Command
 from deploy.local.infrastructure import Infrastructure
 from deploy.local.ports import bind
 from deploy.local.services import BACKENDS, Service
-from deploy.local.stack import Stack
+from deploy.local.stack import SERVICE_BY_NAME, Stack
 from tests.chaos.proxy import Link, Proxy
 
 CONTEXT_OF: Final = {
@@ -24,11 +24,18 @@ CONTEXT_OF: Final = {
 ASKS: Final = {"gateway": tuple(CONTEXT_OF.values()), "order_service": ("inventory",)}
 """Who calls whom over gRPC."""
 
+OUTSIDE: Final[Mapping[str, tuple[str, str, str]]] = {
+    "payment_service": ("payments simulator", "payment_service.simulator", "PAYMENT_PROVIDER_URL"),
+    "supplier_service": ("suppliers simulator", "supplier_service.simulator", "SUPPLIER_URL"),
+}
+"""By service, whom it asks outside: the port, the process that plays that party, and the setting that names it."""
+
 SETTINGS: Final[Mapping[str, str]] = {
     "PAYMENT_TIMEOUT_SECONDS": "2",
     "PAYMENT_UNKNOWN_SCHEDULE": "1,2,4,8",
     "SUPPLIER_CHECK_SECONDS": "1",
-    "RESERVATION_SECONDS": "15",
+    "RESERVATION_SECONDS": "6",
+    "SIMULATION": "lifelike",
     "LOG_LEVEL": "INFO",
 }
 """What else would take minutes or days takes seconds."""
@@ -78,19 +85,31 @@ class LinkedStack(Stack):
 
     infrastructure: LinkedInfrastructure
 
-    def __init__(self, infrastructure: LinkedInfrastructure, bug: str = "") -> None:
-        """With the name of a planted bug, every service has that bug."""
-        super().__init__(infrastructure, environment=SETTINGS)
-        self._bug = bug
+    def __init__(self, infrastructure: LinkedInfrastructure, simulators: str = "http") -> None:
+        super().__init__(infrastructure, environment={**SETTINGS, "SIMULATORS": simulators})
+        self._bug = ""
+        self._further: Mapping[str, Mapping[str, str]] = {}
         self._own: dict[str, dict[str, str]] = {}
         self._open_links()
+
+    def plant(self, bug: str, further: Mapping[str, Mapping[str, str]]) -> None:
+        """Each service that is started from now on has this bug, if it is named, and its further settings."""
+        self._bug, self._further = bug, further
 
     @property
     def proxy(self) -> Proxy:
         return self.infrastructure.proxy
 
+    def bring_up_all(self, names: Sequence[str]) -> None:
+        """Beside each other; returns when all answer."""
+        for name in names:
+            self.infrastructure.supervisor.start(self.command_of(SERVICE_BY_NAME[name], {}))
+        for name in names:
+            self.wait_ready(name)
+
     def command_of(self, service: Service, further: Mapping[str, str]) -> Command:
-        command = super().command_of(service, {**self._own.get(service.name, {}), **further})
+        own = {**self._own.get(service.name, {}), **self._further.get(service.name, {})}
+        command = super().command_of(service, {**own, **further})
         if self._bug and service.name in CONTEXT_OF:
             return replace(command, arguments=(sys.executable, "-m", "tests.chaos.planted", self._bug, service.name))
         return command
@@ -103,6 +122,11 @@ class LinkedStack(Stack):
             for context in contexts:
                 link = self.proxy.open(f"{caller}-{context}", ("127.0.0.1", self.place.port(context)))
                 own[f"{context.upper()}_ADDRESS"] = f"127.0.0.1:{link.port}"
+        for asker, (port, simulator, setting) in OUTSIDE.items():
+            link = self.proxy.open(f"{asker}-outside", ("127.0.0.1", self.place.port(port)))
+            self._own[asker][setting] = f"http://127.0.0.1:{link.port}"
+            link = self.proxy.open(f"{simulator}-gateway", ("127.0.0.1", self.place.port("rest")))
+            self._own[simulator] = {"WEBHOOK_URL": f"http://127.0.0.1:{link.port}"}
 
     def _links_of(self, service: str) -> dict[str, str]:
         context = CONTEXT_OF[service]

@@ -5,7 +5,7 @@ import random
 import threading
 import urllib.error
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
@@ -14,8 +14,9 @@ from typing import Any, Final
 from chassis import clock, ids
 from tests.end_to_end.shop import Answer, Shop
 
-METHODS: Final = {
-    "sim_ok": 60,
+METHODS: Final[Mapping[str, int]] = {
+    "sim_ok": 55,
+    "sim_random": 5,
     "sim_declined": 8,
     "sim_insufficient_funds": 3,
     "sim_error_then_ok": 6,
@@ -27,17 +28,29 @@ METHODS: Final = {
 }
 """How the orders are paid, and how often."""
 SCENARIOS: Final = (
-    "ok", "delayed_then_ok:1", "delayed_forever", "fail", "reject", "error_then_ok:2", "webhook_ok:2",
+    "ok", "delayed_then_ok:1", "delayed_forever", "fail", "reject", "error_then_ok:2", "webhook_ok:2", "random",
 )  # fmt: skip
 DECIDED: Final = (200, 201, 202, 409)
 """Answers after which an order exists."""
 NO_ANSWER: Final = 0
-CANCEL_PERCENT: Final = 8
 REPEAT_PERCENT: Final = 5
-BACKORDER_PERCENT: Final = 12
 REFUND_PERCENT: Final = 6
 REFUNDS: Final[Sequence[dict[str, Any]]] = ({}, {"restock": True}, {"amount": "1.00"})
 """All that is left, with or without the goods, or a part."""
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What customers do how often, in percent of their orders."""
+
+    methods: Mapping[str, int] = field(default_factory=lambda: METHODS)
+    scenarios: Sequence[str] = SCENARIOS
+    cancel_percent: int = 8
+    cancel_pauses: Sequence[float] = (0.0, 0.05, 0.3, 1.0)
+    backorder_percent: int = 12
+
+
+USUAL: Final = Habits()
 
 
 @dataclass
@@ -64,8 +77,9 @@ class Wish:
 class Customer:
     """Asks for one order after another; a wish that nobody answers is asked for again under its key."""
 
-    def __init__(self, name: str, shop: Shop, chance: random.Random, shelves: "Shelves") -> None:
+    def __init__(self, name: str, shop: Shop, chance: random.Random, shelves: "Shelves", habits: Habits) -> None:
         self._name, self._shop, self._chance, self._shelves = name, shop, chance, shelves
+        self._habits = habits
         self.wishes: list[Wish] = []
 
     def shop_until(self, stopping: threading.Event, pause_seconds: float) -> None:
@@ -74,8 +88,8 @@ class Customer:
             wish = self._new_wish()
             self.wishes.append(wish)
             self._ask(wish, stopping)
-            if wish.is_answered and self._chance.randrange(100) < CANCEL_PERCENT:
-                stopping.wait(self._chance.choice((0.0, 0.05, 0.3, 1.0)))
+            if wish.is_answered and self._chance.randrange(100) < self._habits.cancel_percent:
+                stopping.wait(self._chance.choice(self._habits.cancel_pauses))
                 self.cancel(wish)
             if self._chance.randrange(100) < REFUND_PERCENT:
                 self.refund(self._chance.choice(self.wishes))
@@ -118,10 +132,11 @@ class Customer:
             self.ask_once(wish, prefer)
 
     def _new_wish(self) -> Wish:
-        method = self._chance.choices(list(METHODS), list(METHODS.values()))[0]
+        methods = self._habits.methods
+        method = self._chance.choices(list(methods), list(methods.values()))[0]
         more: dict[str, Any] = {"payment_method": method}
         lines = self._shelves.some(self._chance)
-        if self._chance.randrange(100) < BACKORDER_PERCENT:
+        if self._chance.randrange(100) < self._habits.backorder_percent:
             more["stock_policy"] = "BACKORDER"
             lines = [*lines, (self._chance.choice(self._shelves.supplied), self._chance.randint(1, 3))]
         return Wish(ids.new_id(), self._name, lines, more)
@@ -145,11 +160,11 @@ class Shelves:
         return [(sku, chance.randint(1, 3)) for sku in skus]
 
 
-def stocked(shop: Shop) -> Shelves:
+def stocked(shop: Shop, habits: Habits = USUAL) -> Shelves:
     """New products for a run."""
     supplied = [
         shop.stock("supplied", 2, supply="SUPPLIER", supplier="acme", supplier_scenario=scenario)
-        for scenario in SCENARIOS
+        for scenario in habits.scenarios
     ]
     return Shelves([shop.stock("plenty", 100_000) for _ in range(6)], [shop.stock("scarce", 15) for _ in range(2)],
                    supplied)  # fmt: skip
@@ -158,10 +173,13 @@ def stocked(shop: Shop) -> Shelves:
 class Crowd:
     """Customers who shop at the same time, each in a thread."""
 
-    def __init__(self, shop: Shop, shelves: Shelves, seed: str, size: int, pause_seconds: float) -> None:
+    def __init__(
+        self, shop: Shop, shelves: Shelves, seed: str, size: int, pause_seconds: float, habits: Habits = USUAL
+    ) -> None:
         names = [f"{ids.new_id()[-12:]}-{number}" for number in range(size)]
         self.customers = [
-            Customer(name, shop, random.Random(f"{seed}:{number}"), shelves) for number, name in enumerate(names)
+            Customer(name, shop, random.Random(f"{seed}:{number}"), shelves, habits)
+            for number, name in enumerate(names)
         ]
         self._stopping = threading.Event()
         self._threads = [
@@ -183,6 +201,10 @@ class Crowd:
     @property
     def wishes(self) -> list[Wish]:
         return [wish for customer in self.customers for wish in customer.wishes]
+
+    def newest(self) -> list[Wish]:
+        """The last wishes of everybody."""
+        return [wish for customer in self.customers for wish in customer.wishes[-2:]]
 
     def answers(self) -> Counter[int]:
         """How often which status was answered; 0 is no answer."""

@@ -9,10 +9,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
+from kafka import TopicPartition
 from sqlalchemy import Connection
 
+import chassis.database
 from chassis import ids, inbox, outbox
-from chassis.database import Row
+from chassis.consumer import Consumer
+from chassis.consumer.fetcher import Fetched
+from chassis.consumer.member import Member, _committable
+from chassis.database import Row, run_sql
+from inventory_service.domain import Reservation, ReservationStatus, Stockroom
+from inventory_service.repository import stockrooms
+from order_service.domain import FailureCode, Order
 from payment_service.adapters.simulated import SimulatedProvider
 from payment_service.ports import ChargeRequest
 
@@ -61,7 +69,79 @@ def cursor() -> None:
     replace(outbox.Relay, "_claim", claim_after_the_last)
 
 
-BUGS: Final[Mapping[str, Callable[[], None]]] = {bug.__name__: bug for bug in (no_inbox, charge_without_key, cursor)}
+def check_then_act() -> None:
+    """Stock is looked at and not locked: what is written is reckoned from what was there a moment ago."""
+    unlocked = stockrooms._LOCK_SHELVES.replace("FOR UPDATE OF stock", "")
+    replace(stockrooms, "_LOCK_SHELVES", unlocked)
+
+
+def release_twice() -> None:
+    """What is held is given back each time it is asked for, whether or not it is still held."""
+    release = Stockroom.release
+
+    def release_again(self: Stockroom, reservation: Reservation) -> None:
+        if reservation.status is ReservationStatus.RELEASED and reservation.lines:
+            reservation.status = ReservationStatus.HELD
+        release(self, reservation)
+
+    replace(Stockroom, "release", release_again)
+
+
+def offsets_first() -> None:
+    """The group is told that a batch is applied before it is: who dies in between has lost it."""
+    apply = Consumer._apply
+
+    def commit_and_apply(self: Consumer[Any], member: Member, fetched: Sequence[Fetched]) -> None:
+        ends = {TopicPartition(each.topic, each.partition): each.offset + 1 for each in fetched}
+        member._kafka.commit(_committable(ends))
+        apply(self, member, fetched)
+
+    replace(Consumer, "_apply", commit_and_apply)
+
+
+def lost_update() -> None:
+    """A compare-and-set that misses is taken for one that hit."""
+
+    def change_some(connection: Connection, sql: str, wanted: int, what: str, **parameters: object) -> None:
+        run_sql(connection, sql, **parameters)
+
+    for module in list(sys.modules.values()):
+        if getattr(module, "change_all", None) is chassis.database.change_all and module is not chassis.database:
+            replace(module, "change_all", change_some)
+    replace(chassis.database, "change_all", change_some)
+
+
+def oldest_first() -> None:
+    """Goods go to whoever has waited longest, whoever they were ordered for."""
+    deliver = Stockroom.deliver
+
+    def deliver_to_the_oldest(self: Stockroom, supplier_order_id: str, order_id: str, sku: str, quantity: int) -> bool:
+        waiting = sorted(
+            id_
+            for id_, each in self.reservations.items()
+            if each.status is ReservationStatus.WAITING and sku in each.missing
+        )
+        return deliver(self, supplier_order_id, waiting[0] if waiting else order_id, sku, quantity)
+
+    replace(Stockroom, "deliver", deliver_to_the_oldest)
+
+
+def looking_expiry() -> None:
+    """An order whose time is over looks whether its payment has started, and does not ask to close the door."""
+
+    def expire_at_once(self: Order) -> None:
+        self.compensate(FailureCode.RESERVATION_EXPIRED, "Its time was over, and no payment had started.")
+
+    replace(Order, "ask_to_expire", expire_at_once)
+
+
+BUGS: Final[Mapping[str, Callable[[], None]]] = {
+    bug.__name__: bug
+    for bug in (
+        no_inbox, cursor, charge_without_key, check_then_act, release_twice, offsets_first, lost_update, oldest_first,
+        looking_expiry,
+    )
+}  # fmt: skip
 
 
 def main(bug: str, service: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 
 PIECE: Final = 65_536
+SLICE: Final = 50
 _ABORT: Final = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: closing sends a reset, as a peer does that knows nothing of the connection."""
 
@@ -23,8 +24,11 @@ class Link:
         self.port = 0
         self.delay_seconds = 0.0
         self.refuses = False
+        self.piece = PIECE
         self._open = asyncio.Event()  # cleared: nothing passes, and nothing is lost
         self._open.set()
+        self._way_back = asyncio.Event()  # cleared: nothing passes from the target to the caller
+        self._way_back.set()
         self._pairs: set[Pair] = set()
         self._server: asyncio.Server | None = None
 
@@ -46,6 +50,14 @@ class Link:
         """Nothing passes until the link is healed, as if the packets were lost: new connections included."""
         self._open.clear()
 
+    async def one_way(self) -> None:
+        """What callers say arrives, and nothing of what they are answered, until the link is healed."""
+        self._way_back.clear()
+
+    async def slice(self) -> None:
+        """Everything comes in small pieces."""
+        self.piece = SLICE
+
     async def half_open(self) -> None:
         """The target's side of every connection is gone; the other side hears nothing of it until the link heals."""
         self._open.clear()
@@ -64,17 +76,20 @@ class Link:
 
     async def heal(self) -> None:
         """As if nothing had been; connections that lost their other side are cut."""
-        self.delay_seconds, self.refuses = 0.0, False
+        self.delay_seconds, self.refuses, self.piece = 0.0, False, PIECE
         self._open.set()
+        self._way_back.set()
         for pair in list(self._pairs):
             if pair.is_half_open:
                 pair.cut()
 
-    async def pass_on(self) -> None:
+    async def pass_on(self, *, is_answer: bool = False) -> None:
         """Returns when the next piece may go on."""
         if self.delay_seconds:
             await asyncio.sleep(self.delay_seconds)
         await self._open.wait()
+        if is_answer:
+            await self._way_back.wait()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         pair = Pair(self, writer)
@@ -104,7 +119,7 @@ class Pair:
             from_target, self._target = await asyncio.open_connection(*self._link.target)
         except OSError:
             return
-        ways = [self._carry(from_caller, self._target), self._carry(from_target, self._caller)]
+        ways = [self._carry(from_caller, self._target), self._carry(from_target, self._caller, is_answer=True)]
         tasks = [asyncio.ensure_future(way) for way in ways]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -130,10 +145,12 @@ class Pair:
         if self._target is not None:
             abort(self._target)
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _carry(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_answer: bool = False
+    ) -> None:
         with suppress(OSError):
-            while piece := await reader.read(PIECE):
-                await self._link.pass_on()
+            while piece := await reader.read(self._link.piece):
+                await self._link.pass_on(is_answer=is_answer)
                 writer.write(piece)
                 await writer.drain()
 

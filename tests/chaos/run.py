@@ -2,11 +2,11 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
@@ -17,9 +17,10 @@ from tests.chaos import invariants, processes, topics
 from tests.chaos.faults import Faults
 from tests.chaos.invariants import Broken
 from tests.chaos.links import LinkedStack
-from tests.chaos.load import Crowd, stocked
+from tests.chaos.load import USUAL, Crowd, Habits, stocked
 from tests.chaos.record import Record, orders_of
-from tests.chaos.schedule import schedule
+from tests.chaos.schedule import Fault, schedule
+from tests.chaos.staff import Staff
 from tests.chaos.story import stories
 from tests.chaos.topics import Topics, Written
 from tests.end_to_end.shop import Shop
@@ -28,6 +29,7 @@ QUIET_SECONDS: Final = 60.0
 EVERY_SECONDS: Final = 0.5
 CUSTOMERS: Final = 8
 PAUSE_SECONDS: Final = 0.15
+STAFF_PAUSE_SECONDS: Final = 0.2
 REPEATS: Final = 40
 SOON: Final = "20 seconds"
 
@@ -76,15 +78,32 @@ class Runs:
     def close(self) -> None:
         self._engine.dispose()
 
-    def run(self, seed: str, number: int, seconds: float) -> Outcome:
-        """The run of this number under this seed; the same each time, as far as faults and wishes go."""
+    def begin_here(self) -> None:
+        """What is on the topics by now is nobody's business any more."""
+        self._topics.skip()
+
+    def run(
+        self,
+        seed: str,
+        number: int,
+        seconds: float,
+        planned: Sequence[Fault] | None = None,
+        habits: Habits = USUAL,
+    ) -> Outcome:
+        """The run of this number under this seed; the same each time, as far as faults and wishes go.
+
+        With faults that are planned, those instead of what the seed says.
+        """
         outcome = Outcome(number, seed)
         name = f"{seed}:{number}"
-        crowd = Crowd(self._shop, stocked(self._shop), name, CUSTOMERS, PAUSE_SECONDS)
+        shelves = stocked(self._shop, habits)
+        crowd = Crowd(self._shop, shelves, name, CUSTOMERS, PAUSE_SECONDS, habits)
+        staff = Staff(self._shop, shelves, crowd, name, STAFF_PAUSE_SECONDS)
         faults = Faults(self._stack, name)
-        for fault in (planned := schedule(name, seconds)):
+        for fault in (planned := schedule(name, seconds) if planned is None else planned):
             self._say(f"    {fault}")
-        crowd.start()
+        for people in (crowd, staff):
+            people.start()
         faults.start(planned)
         threading.Event().wait(seconds)
         try:
@@ -92,25 +111,28 @@ class Runs:
         except CannotStart as error:
             outcome.broken = {"P5 every process is back once all is healed": [{"error": str(error)}]}
         healed_at = clock.monotonic()
-        crowd.stop()
+        for people in (staff, crowd):
+            people.stop()
         outcome.answers, outcome.faults, outcome.skipped = crowd.answers(), faults.done, faults.skipped
+        outcome.broken |= faults.wrong
         if not outcome.broken:
-            self._quiet(crowd, [], outcome)
+            self._quiet(crowd, staff, outcome)
         self._tell(outcome)
         outcome.quiet_after = clock.monotonic() - healed_at
         return outcome
 
-    def _quiet(self, crowd: Crowd, records: list[Written], outcome: Outcome) -> None:
+    def _quiet(self, crowd: Crowd, staff: Staff, outcome: Outcome) -> None:
         """Looks until everything holds, a minute at most; what does not hold by then is broken."""
         deadline = clock.monotonic() + self._quiet_seconds
+        records: list[Written] = []
         while True:
             with self._reading() as connection:
-                record = Record(orders_of(connection, crowd.wishes), crowd.wishes)
                 is_quiet = not _under_way(connection)
-                found = {**invariants.broken(connection), **record.broken()}
+                record = Record(orders_of(connection, crowd.wishes), crowd.wishes)
+                found = {**invariants.broken(connection), **record.broken(), **staff.broken(connection)}
                 if not found and (is_quiet or clock.monotonic() > deadline):
                     found = self._after_the_books(connection, crowd, records)
-                outcome.orders = Counter(str(order["status"]) for order in record.orders)
+                outcome.orders = Counter(map(_standing, record.orders))
             if (is_quiet and not found) or clock.monotonic() > deadline:
                 break
             threading.Event().wait(EVERY_SECONDS)
@@ -137,6 +159,11 @@ class Runs:
     def _reading(self) -> Iterator[Connection]:
         with self._engine.connect() as connection:
             yield connection
+
+
+def _standing(order: Mapping[str, Any]) -> str:
+    """Its status, and what it waits for."""
+    return f"{order['status']} for {order['attention']}" if order["attention"] else str(order["status"])
 
 
 def _under_way(connection: Connection) -> int:

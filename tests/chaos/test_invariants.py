@@ -75,6 +75,10 @@ WRONG = {
         "I3 the provider has exactly",
         f"UPDATE orders.orders SET status = 'FAILED', previous_status = 'COMPENSATING' WHERE id = '{SOLD}'",
     ),
+    "money of an expired order": (
+        "I3 nobody was charged for an order whose time was over",
+        f"UPDATE orders.orders SET status = 'EXPIRED', previous_status = 'COMPENSATING' WHERE id = '{SOLD}'",
+    ),
     "a charge under a second key": (
         "I4 nobody is charged twice",
         (
@@ -119,6 +123,14 @@ WRONG = {
     "a wait without a supplier order": (
         "I13 whoever waits for goods",
         "UPDATE suppliers.supplier_orders SET status = 'DELIVERED'",
+    ),
+    "goods that were ordered for one order and given to another": (
+        "I13 goods go to the order they were ordered for",
+        (
+            "INSERT INTO inventory.movements (cause_id, sku, kind, on_hand_delta, reserved_delta, order_id, reason)"
+            f" SELECT '{OTHER}', 'A', 'reservation', 0, 1, '{SOLD}', 'given to the waiting order by ' || id"
+            " FROM suppliers.supplier_orders"
+        ),
     ),
     "goods on the shelf that somebody waits for": (
         "I13 nothing is free",

@@ -103,6 +103,26 @@ def test_what_was_dropped_arrives_when_the_link_heals(proxy: Proxy, link: Link, 
     assert caller.recv(4096) == b"anybody?"
 
 
+def test_answers_on_a_one_way_link_arrive_when_it_heals(proxy: Proxy, link: Link, caller: socket.socket) -> None:
+    proxy.do(link.one_way())
+    with pytest.raises(TimeoutError):
+        said(caller, b"anybody?", timeout=0.2)
+    proxy.heal()
+    caller.settimeout(5)
+    assert caller.recv(4096) == b"anybody?"
+
+
+def test_a_link_that_slices_loses_nothing(proxy: Proxy, link: Link, caller: socket.socket) -> None:
+    proxy.do(link.slice())
+    sent = bytes(range(256)) * 40
+    caller.sendall(sent)
+    caller.settimeout(5)
+    received = b""
+    while len(received) < len(sent):
+        received += caller.recv(4096)
+    assert received == sent
+
+
 def test_a_half_open_connection_is_silent_and_then_cut(proxy: Proxy, link: Link, caller: socket.socket) -> None:
     proxy.do(link.half_open())
     with pytest.raises(TimeoutError):

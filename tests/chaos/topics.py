@@ -1,12 +1,14 @@
 """What stands on the topics, held against what each consumer made of it (I6), and against the timelines."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 from kafka import KafkaConsumer, TopicPartition
+from kafka.structs import OffsetAndMetadata
 from sqlalchemy import Connection, text
 
 import inventory_service.event_handlers
@@ -69,19 +71,17 @@ class Topics:
 
     def read_on(self) -> list[Written]:
         """Everything written since. Raises KafkaError, or RuntimeError when it takes too long."""
-        consumer = KafkaConsumer(bootstrap_servers=self._bootstrap_servers, enable_auto_commit=False, group_id=None)
-        try:
-            places = [
-                TopicPartition(topic.name, partition)
-                for topic in TOPICS
-                for partition in consumer.partitions_for_topic(topic.name) or ()
-            ]
+        with reader(self._bootstrap_servers) as consumer:
+            places = places_of(consumer, [topic.name for topic in TOPICS])
             consumer.assign(places)
             for place in places:
                 consumer.seek(place, self._positions.get(place, 0))
             return self._read_to(consumer, consumer.end_offsets(places))
-        finally:
-            consumer.close()
+
+    def skip(self) -> None:
+        """To the ends, without a look."""
+        with reader(self._bootstrap_servers) as consumer:
+            self._positions = consumer.end_offsets(places_of(consumer, [topic.name for topic in TOPICS]))
 
     def _read_to(self, consumer: Any, ends: Mapping[TopicPartition, int]) -> list[Written]:
         found: list[Written] = []
@@ -93,6 +93,32 @@ class Topics:
                 found.extend(written(record.topic, record.key, record.value) for record in records)
         self._positions = {place: consumer.position(place) for place in ends}
         return found
+
+
+@contextmanager
+def reader(bootstrap_servers: str, group: str | None = None) -> Iterator[Any]:
+    """A consumer that commits nothing by itself; with a group, its offsets can be set while it has no members."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False, group_id=group)
+    try:
+        yield consumer
+    finally:
+        consumer.close(autocommit=False)
+
+
+def places_of(consumer: Any, topics: Iterable[str]) -> list[TopicPartition]:
+    """Every partition of these topics."""
+    return [
+        TopicPartition(topic, partition) for topic in topics for partition in consumer.partitions_for_topic(topic) or ()
+    ]
+
+
+def set_offsets(bootstrap_servers: str, group: str, topics: Iterable[str], back: int = 0) -> None:
+    """Has a group without members go on at the ends of topics, or so many records before them. Raises KafkaError."""
+    with reader(bootstrap_servers, group) as consumer:
+        ends = consumer.end_offsets(places_of(consumer, topics))
+        begin = {place: OffsetAndMetadata(max(0, end - back), "", -1) for place, end in ends.items()}
+        consumer.assign(list(ends))
+        consumer.commit(begin)
 
 
 def written(topic: str, key: bytes | None, value: bytes | None) -> Written:

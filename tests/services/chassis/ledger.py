@@ -95,9 +95,8 @@ HANDLERS: dict[type[Any], Handler[Any]] = {
 
 
 def captured(topic: str, key: str, amount: int) -> Outgoing:
-    return Outgoing(
-        topic, key, PaymentCaptured(order_id=key, amount_minor=amount), traceparent=f"00-{'a' * 32}-{'b' * 16}-00"
-    )
+    fact = PaymentCaptured(order_id=key, amount_minor=amount, currency="GBP", started_at=clock.now())
+    return Outgoing(topic, key, fact, traceparent=f"00-{'a' * 32}-{'b' * 16}-00")
 
 
 def voided(topic: str, key: str) -> Outgoing:

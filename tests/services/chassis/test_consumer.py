@@ -10,6 +10,7 @@ from chassis import clock, dead_letters, ids, inbox
 from chassis.consumer import Folding
 from chassis.database import Database, DatabaseAway, rows_of, run_sql
 from protos.cloudevents.v1.cloudevents_pb2 import CloudEvent
+from protos.payments.events.v1.events_pb2 import PaymentCaptured
 from tests.services.chassis.ledger import HANDLERS, SCHEMA, Sum, Sums, captured, sealed, voided
 
 _OFFSETS = count(1)
@@ -168,6 +169,83 @@ def test_an_event_older_than_the_inbox_remembers_is_parked(database: Database, f
     folding.apply([_record(folding, "a", event.SerializeToString())])
 
     assert [(key, reason) for key, reason, _ in _letters(database)] == [("a", "too_old")]
+
+
+def test_an_event_that_is_too_old_is_applied_by_hand_alone(database: Database, folding: Ledger) -> None:
+    """Nobody remembers whether it was applied before: tried again by itself, it might be applied a second time."""
+    old_ms = clock.unix_ms() - 15 * 86_400_000
+    event = CloudEvent.FromString(sealed(captured("t", "a", 1)))
+    event.id = f"{old_ms >> 16:08x}-{old_ms & 0xFFFF:04x}{event.id[13:]}"
+    folding.apply([_record(folding, "a", event.SerializeToString())])
+
+    assert not folding.retry("t", "a")
+    assert [(key, reason) for key, reason, _ in _letters(database)] == [("a", "too_old")]
+    assert _sums(database) == {}
+
+    assert folding.retry("t", "a", by_hand=True)
+    assert (_letters(database), _sums(database)) == ([], {"a": (1, "c")})
+
+
+def _with(**changes: str) -> bytes:
+    event = CloudEvent.FromString(sealed(captured("t", "a", 1)))
+    for name, value in changes.items():
+        setattr(event, name, value)
+    return event.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        (b"\0nul", b"nonsense", "undecodable"),
+        (b"\xff\xfe", b"nonsense", "undecodable"),
+        ("ä".encode() * 5_000, b"nonsense", "undecodable"),
+        (ids.new_id().encode() * 300, b"nonsense", "undecodable"),
+        (None, b"", "undecodable"),
+        (b"a", _with(id=ids.new_id()[:16] + "no-id"), "too_old"),
+        (b"a", _with(id=ids.new_id().upper()), "too_old"),
+        (b"a", _with(id="ffffffff-ffff-7fff-bfff-ffffffffffff"), "too_old"),
+        (b"a", _with(type="payments.events.v1.Payment\0Captured"), None),
+        (b"a", _with(type="payments.events.v2.PaymentCaptured"), "undecodable"),
+        (b"a", sealed(captured("t", "a\0b", 1)), "error"),
+    ],
+)
+def test_whatever_stands_in_a_record_it_stops_nobody(
+    database: Database, folding: Ledger, key: bytes | None, value: bytes, reason: str | None
+) -> None:
+    """A letter that cannot be written is written never: its batch fails for ever, the partition stands still."""
+    hostile = folding.decode("t", 0, next(_OFFSETS), key, value)
+
+    folding.apply([hostile, _record(folding, "b", sealed(captured("t", "b", 1)))])
+
+    assert _sums(database)["b"] == (1, "c")
+    assert [letter[1] for letter in _letters(database)] == ([reason] if reason else [])
+    assert not (reason and folding.retry("t", _letters(database)[0][0]))
+    assert [letter[1] for letter in _letters(database)] == ([reason] if reason else [])
+
+
+def test_long_keys_stay_apart_and_what_comes_later_waits_behind_its_own(database: Database, folding: Ledger) -> None:
+    first, second = b"k" * 3_000 + b"1", b"k" * 3_000 + b"2"
+    folding.apply([folding.decode("t", 0, next(_OFFSETS), first, b"nonsense")])
+
+    folding.apply(
+        [folding.decode("t", 0, next(_OFFSETS), key, sealed(captured("t", "a", 1))) for key in (first, second)]
+    )
+
+    assert [letter[1] for letter in _letters(database)] == ["undecodable", "behind"]
+    assert _sums(database) == {"a": (1, "c")}
+
+
+def test_a_fact_that_lacks_what_it_must_say_is_parked_and_not_read_as_nothing(
+    database: Database, folding: Ledger
+) -> None:
+    event = CloudEvent.FromString(sealed(captured("t", "a", 1)))
+    fact = PaymentCaptured.FromString(event.proto_data.value)
+    fact.ClearField("started_at")
+    event.proto_data.value = fact.SerializeToString()
+
+    folding.apply([_record(folding, "a", event.SerializeToString())])
+
+    assert _letters(database) == [("a", "undecodable", "payments.events.v1.PaymentCaptured lacks started_at")]
 
 
 def test_the_day_of_a_claim_is_taken_from_the_id_not_from_the_arrival() -> None:

@@ -165,9 +165,8 @@ def test_a_letter_of_a_consumer_that_is_gone_stays(
 def _discard(
     servicer: OperationsServicer, dry_run: bool = False, reason: str = "Booked by hand.", **wanted: Any
 ) -> Any:
-    request = pb.DiscardDeadLettersRequest(
-        service="payments", filter=pb.DeadLetterFilter(**wanted), reason=reason, dry_run=dry_run
-    )
+    meant = pb.DeadLetterFilter(**(wanted or {"topic": "payments.events"}))
+    request = pb.DiscardDeadLettersRequest(service="payments", filter=meant, reason=reason, dry_run=dry_run)
     return _ask(servicer.DiscardDeadLetters(request, NOBODY))
 
 
@@ -290,6 +289,16 @@ def test_replay_discard_and_retry_at_once_end_each_letter_in_one_way(
     given_up = {entry.subject for entry in _audit(servicer, action="discard_dead_letters")}
     assert given_up == set(keys) - set(applied)
     assert (_list(servicer), _parked_keys(database)) == ([], set())
+
+
+def test_a_discard_that_does_not_say_what_it_means_discards_nothing(servicer: OperationsServicer, folding: Any) -> None:
+    """A filter that was forgotten or misspelt would give up all that waits, for good."""
+    _receive(folding, voided("payments.events", ids.new_id()))
+
+    with pytest.raises(ValidationFailed):
+        _ask(servicer.DiscardDeadLetters(pb.DiscardDeadLettersRequest(service="payments", reason="x"), NOBODY))
+
+    assert len(_list(servicer)) == 1
 
 
 def test_acts_of_another_service_are_not_here(servicer: OperationsServicer, folding: Any) -> None:

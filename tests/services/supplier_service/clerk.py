@@ -12,7 +12,8 @@ from tests.waiting import until
 def main() -> int:
     """Take the record in, bring the news that were asked for, and wait until the supplier order has ended."""
     order, way = sys.argv[1:]
-    desk = Desk(json.loads(os.environ["URLS"]), 60 if way == "news" else 0.1).open()
+    check_seconds = 60 if way == "news" else 0.1
+    desk = Desk(json.loads(os.environ["URLS"]), check_seconds, os.environ.get("SUPPLIER_URL", "")).open()
     desk.hear_again([sys.stdin.buffer.read()])
     if way == "news":
         until(lambda: "ACCEPTED" in desk.statuses(order).values())

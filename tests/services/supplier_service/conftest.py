@@ -20,8 +20,8 @@ def a_desk(urls: dict[str, str]) -> Iterator[Callable[..., Desk]]:
     """Makes instances of the service; they end with the test."""
     desks: list[Desk] = []
 
-    def make(*, is_open: bool = True, check_seconds: float = 0.1) -> Desk:
-        desk = Desk(urls, check_seconds)
+    def make(*, is_open: bool = True, check_seconds: float = 0.1, address: str = "") -> Desk:
+        desk = Desk(urls, check_seconds, address)
         desk.database.write(inbox.renew_partitions)
         desks.append(desk)
         return desk.open() if is_open else desk

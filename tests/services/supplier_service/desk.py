@@ -11,7 +11,9 @@ from chassis import clock
 from chassis.consumer import Folding
 from chassis.database import Database, rows_of, run_sql
 from chassis.envelope import Outgoing, open_envelope, seal, type_of
+from chassis.outside import Limits
 from protos.suppliers.events.v1 import events_pb2 as events
+from supplier_service.adapters.http import HttpSupplier
 from supplier_service.adapters.simulated import SimulatedSupplier
 from supplier_service.calls import SupplierCalls
 from supplier_service.commands import TakeNews, take_news
@@ -22,6 +24,7 @@ from supplier_service.simulator.journal import SCHEMA, Journal
 from supplier_service.simulator.scenarios import CALM
 
 TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+TIMEOUT: Final = 0.5
 _TOLD: Final = (
     events.SupplierOrderAccepted,
     events.SupplierOrderDelayed,
@@ -43,19 +46,21 @@ def goods_requested(order_id: str, sku: str = "85123A", scenario: str = "ok") ->
 
 
 class Desk:
-    """One instance of the supplier service, without broker and server."""
+    """One instance of the supplier service, without broker and server; with an address it asks suppliers there."""
 
-    def __init__(self, urls: Mapping[str, str], check_seconds: float = 0.1) -> None:
+    def __init__(self, urls: Mapping[str, str], check_seconds: float = 0.1, address: str = "") -> None:
         self.database = Database(urls["suppliers"], schema="suppliers", application_name="suppliers-tests")
         self.simulator = Database(urls[SCHEMA], schema=SCHEMA, application_name="simulator-tests", pool_size=2)
         policy = Policy(check=timedelta(seconds=check_seconds), max_delayed=2, deadline=timedelta(hours=1))
+        over_http = HttpSupplier(address, Limits(TIMEOUT, failures=5, rest=0.5)) if address else None
         self.calls = SupplierCalls(
             self.database,
-            SimulatedSupplier(Journal(self.simulator, CALM)),
+            over_http or SimulatedSupplier(Journal(self.simulator, CALM)),
             policy,
-            timeout_seconds=0.5,
+            timeout_seconds=TIMEOUT,
             in_flight=8,
             wake_relay=lambda: None,
+            closing=over_http.close if over_http else None,
         )
         room = SupplierRoom(self.calls.supplier_orders, lambda: None)
         self.folding = Folding(self.database, "suppliers", "suppliers", HANDLERS, room)

@@ -32,7 +32,7 @@ def channel(infrastructure: Infrastructure, urls: dict[str, str]) -> Iterator[gr
     process = subprocess.Popen(
         [sys.executable, "-m", "supplier_service"],
         cwd=_ROOT,
-        env=os.environ | infrastructure.environment,
+        env=os.environ | infrastructure.environment | {"SUPPLIER_CHECK_SECONDS": "3600"},
         stdout=subprocess.DEVNULL,
     )
     with grpc.insecure_channel(infrastructure.place.address("suppliers")) as opened:
@@ -103,12 +103,12 @@ def test_a_signed_message_is_let_in_and_nothing_else(
 def test_a_simulated_supplier_tells_by_webhook_what_no_check_would_find_so_soon(
     a_desk: Callable[..., Desk], channel: grpc.Channel
 ) -> None:
-    # The process takes the request over from an instance that does not call; its checks come after 15 s.
+    # The process takes the request over from an instance that does not call; its checks come after an hour.
     idle, order = a_desk(is_open=False), ids.new_id()
 
     idle.hear(goods_requested(order, scenario="webhook_ok:1"))
 
-    assert until(lambda: idle.statuses(order) == {"85123A": "DELIVERED"}, seconds=12)
+    assert until(lambda: idle.statuses(order) == {"85123A": "DELIVERED"}, seconds=60)
     assert idle.entries() == [("delivered", 1, 0)]
 
 

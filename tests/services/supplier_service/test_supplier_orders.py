@@ -109,6 +109,24 @@ def test_a_request_whose_caller_died_is_made_again_under_its_key(a_desk: Callabl
     assert survivor.told(order) == ["Accepted", "Delivered"]
 
 
+def test_a_cancel_that_an_earlier_release_wrote_without_the_suppliers_name_is_made(a_desk: Callable[..., Desk]) -> None:
+    earlier, order = a_desk(check_seconds=60), ids.new_id()
+    earlier.hear(goods_requested(order))
+    assert until(lambda: earlier.statuses(order) == {"85123A": "ACCEPTED"})
+    earlier.close()
+    earlier.hear(events.SupplierOrderCancelRequested(order_id=order))
+    earlier.database.write(
+        lambda c: (
+            run_sql(c, "UPDATE calls SET payload = payload - 'supplier' - 'reference' WHERE kind = 'cancel'") and None
+        )
+    )
+
+    later = a_desk()
+
+    assert until(lambda: later.statuses(order) == {"85123A": "CANCELLED"})
+    assert later.entries() == [("cancelled", 1, 0)]
+
+
 def test_supplier_orders_are_listed_newest_first_in_pages(desk: Desk) -> None:
     orders = [ids.new_id() for _ in range(5)]
     for order in orders:

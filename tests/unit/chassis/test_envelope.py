@@ -1,5 +1,7 @@
 """The envelope carries a fact whole, and tells what is none."""
 
+from datetime import UTC, datetime
+
 import pytest
 from google.protobuf.message import Message
 
@@ -11,15 +13,17 @@ from protos.payments.events.v1.events_pb2 import PaymentCaptured
 TYPES: dict[str, type[Message]] = {type_of(PaymentCaptured): PaymentCaptured}
 TRACE = f"00-{'4b' * 16}-{'f0' * 8}-01"
 
+FACT = PaymentCaptured(order_id="o-1", amount_minor=1, currency="GBP", started_at=datetime(2026, 1, 1, tzinfo=UTC))
+
 
 def _sealed() -> bytes:
-    return seal(Outgoing("payments.events", "o-1", PaymentCaptured(order_id="o-1"), 4, TRACE), "payments", clock.now())
+    return seal(Outgoing("payments.events", "o-1", FACT, 4, TRACE), "payments", clock.now())
 
 
 def test_a_fact_comes_out_as_it_went_in() -> None:
     received = open_envelope(_sealed(), TYPES)
 
-    assert received.message == PaymentCaptured(order_id="o-1")
+    assert received.message == FACT
     assert (received.key, received.version, received.traceparent) == ("o-1", 4, TRACE)
     assert received.type == "payments.events.v1.PaymentCaptured"
     assert abs((clock.now() - received.occurred_at).total_seconds()) < 5

@@ -125,7 +125,7 @@ def test_the_same_fact_told_again_changes_nothing_or_only_repeats_a_request(stat
 
 def test_an_order_is_completed_in_two_steps_by_one_fact_when_the_provider_was_quick() -> None:
     order = an_order(Status.RESERVED)
-    hear(order, PaymentCaptured(order_id=ORDER_ID, started_at=stamp(-1)))
+    hear(order, PaymentCaptured(order_id=ORDER_ID, amount_minor=510, currency="GBP", started_at=stamp(-1)))
     assert steps(order) == [
         (Status.RESERVED, Status.PAYMENT_PROCESSING),
         (Status.PAYMENT_PROCESSING, Status.COMPLETED),

@@ -116,6 +116,24 @@ def test_an_amount_in_dispute_is_put_in_order_by_an_operators_word() -> None:
     assert payment.facts == [PaymentAttention("order-1", Attention.NONE, None)]
 
 
+@pytest.mark.parametrize("settlement", [Settlement.NOT_CAPTURED, Settlement.GIVEN_BACK])
+def test_money_in_dispute_of_a_payment_that_has_none_is_put_in_order_by_an_operators_word(
+    settlement: Settlement,
+) -> None:
+    """Else its order would ask for an operator for ever, and refuse whatever he says."""
+    payment = an_unknown_payment()
+    payment.settle(Settlement.NOT_CAPTURED, "", NOON)
+    payment.take_notice(Captured("ref-1", 5_100, "GBP"), NOON, POLICY)
+    told(payment)
+
+    payment.settle(settlement, "", NOON)
+
+    assert (payment.status, payment.needs_operator) == (Status.DECLINED, False)
+    assert payment.facts == [PaymentAttention("order-1", Attention.NONE, None)]
+    with pytest.raises(PaymentNotSettleable):
+        payment.settle(settlement, "", NOON)
+
+
 def _voided() -> Payment:
     payment = a_captured_payment()
     payment.request_void(NOON)

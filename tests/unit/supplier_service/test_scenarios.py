@@ -59,16 +59,17 @@ def test_webhook_ok_is_underway_until_its_time_has_come() -> None:
     ]
 
 
-def test_lifelike_suppliers_are_slow_or_broken_as_often_as_they_are_said_to_be() -> None:
+@pytest.mark.parametrize("scenario", ["random", ""])
+def test_lifelike_suppliers_are_slow_or_broken_as_often_as_they_are_said_to_be(scenario: str) -> None:
     keys = [f"key-{number}" for number in range(5_000)]
-    plans = [asked("random", key=key, chances=LIFELIKE) for key in keys]
-    checks = [checked("random", key=key, chances=LIFELIKE) for key in keys]
+    plans = [asked(scenario, key=key, chances=LIFELIKE) for key in keys]
+    checks = [checked(scenario, key=key, chances=LIFELIKE) for key in keys]
 
     assert 0.17 < sum(plan.reply is Reply.ERROR for plan in plans) / len(plans) < 0.23
-    assert 0.13 < sum(plan.after_ms > 0 for plan in plans) / len(plans) < 0.19
+    assert 0.17 < sum(plan.after_ms > 0 for plan in plans) / len(plans) < 0.23
     assert all(plan.after_ms == 0 or 2_000 <= plan.after_ms <= 3_000 for plan in plans)
     assert 0.07 < sum(reply is Reply.ERROR for reply in checks) / len(checks) < 0.13
-    assert 0.06 < sum(reply is Reply.FAILED for reply in checks) / len(checks) < 0.12
+    assert 0.07 < sum(reply is Reply.FAILED for reply in checks) / len(checks) < 0.12
 
 
 def test_a_lifelike_delivery_that_fails_once_fails_for_good() -> None:

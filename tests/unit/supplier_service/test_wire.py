@@ -17,6 +17,7 @@ from supplier_service.wire import news_of
         ({"status": "fail", "reason": " Burnt down. "}, Failed("Burnt down.")),
         ({"status": "rejected", "reason": None}, Rejected("")),
         ({"status": "accepted"}, Accepted("r-1")),
+        ({"status": "accepted", "ref": "s-9"}, Accepted("s-9")),
         ({"status": "accepted", "supplier_reference": "s-9", "of a later release": [1]}, Accepted("s-9")),
     ],
 )
@@ -24,8 +25,9 @@ def test_a_message_says_what_became_of_which_supplier_order(message: dict[str, o
     assert news_of(orjson.dumps({"reference": "r-1"} | message)) == ("r-1", news)
 
 
-def test_the_simulated_suppliers_write_what_is_understood() -> None:
-    assert news_of(delivered("key-1")) == ("key-1", Delivered())
+@pytest.mark.parametrize(("key", "name"), [("key-2", "key-2"), ("key-1", "sim-key-1")])
+def test_the_simulated_suppliers_write_what_is_understood_by_our_name_or_theirs(key: str, name: str) -> None:
+    assert news_of(delivered(key)) == (name, Delivered())
 
 
 @pytest.mark.parametrize(
