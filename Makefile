@@ -31,7 +31,7 @@ check: dev-environment  ## format, lint, types, arrows between packages, unit te
 	@$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 tests/architecture tests/unit
 
 test: check  ## check, then the services against real Postgres, Kafka and Valkey, then the whole system
-	@$(BIN)/python -m pytest -q tests/services tests/end_to_end tests/chaos
+	@$(BIN)/python -m pytest -q --numprocesses=2 --dist=loadfile tests/services tests/end_to_end tests/chaos
 
 bench: dev-environment  ## measure speed, memory and idle load beside the floor; prints a table, writes JSON
 	@exec $(BIN)/python -m tests.bench

@@ -21,10 +21,11 @@ from chassis.limits.limits import Limits
 from chassis.logs import get_logger
 from chassis.migrations import SchemaState, schema_state
 from chassis.operations.servicer import OperationsServicer
-from chassis.outbox import Relay
+from chassis.outbox import PACE_SECONDS, Relay
 from chassis.redis import Feed, async_client
 from chassis.server import AddToServer, Server
 from chassis.settings import ServiceSettings
+from chassis.sizes import table_sizes
 from protos.operations.v1.operations_pb2_grpc import add_OperationsServiceServicer_to_server
 
 Hook = Callable[[], Awaitable[None]]
@@ -103,13 +104,14 @@ class App:
         """Read these topics (role worker), and try what it parks again (role jobs)."""
         if not self._consumers:
             self.add_job(Job("inbox partitions", _PARTITIONS_SECONDS, self._renew_partitions))
+            self.add_job(table_sizes(self.database, self.context))
         self._consumers.append(consumer)
         self.add_job(Job(f"{consumer.folding.consumer} retries", _RETRY_SECONDS, consumer.folding.retry_due))
 
-    def add_relay(self) -> Relay:
-        """The relay of this context's outbox (runs in the role relay); the same one when asked again."""
+    def add_relay(self, pace_seconds: float = PACE_SECONDS) -> Relay:
+        """The relay of this context's outbox (runs in the role relay); the same one when asked again, at its pace."""
         if self._relay is None:
-            self._relay = Relay(self.database, self._kafka, self.context)
+            self._relay = Relay(self.database, self._kafka, self.context, pace_seconds)
         return self._relay
 
     def add_job(self, job: Job) -> None:

@@ -7,6 +7,11 @@ from kafka.errors import KafkaTimeoutError
 from kafka.net.compat import KafkaNetClient
 
 METADATA_MS: Final = 4_000
+_ANSWER_BYTES: Final = 100_000_000
+"""An answer that is longer breaks the connection, for it cannot be an answer; kafka-python's own clients say the same.
+
+Its bare client says 1 MB, which is less than a fetch of a backlog brings: that would be asked for again and again.
+"""
 
 
 def connect(bootstrap_servers: str, client_id: str, request_timeout_ms: int) -> KafkaNetClient:
@@ -15,6 +20,7 @@ def connect(bootstrap_servers: str, client_id: str, request_timeout_ms: int) -> 
         bootstrap_servers=bootstrap_servers.split(","),
         client_id=client_id,
         request_timeout_ms=request_timeout_ms,
+        receive_message_max_bytes=_ANSWER_BYTES,
         reconnect_backoff_max_ms=1_000,
     )
     try:

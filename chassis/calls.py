@@ -24,7 +24,7 @@ from chassis.metrics import CallMetrics
 O = TypeVar("O")  # noqa: E741  (the outcome of a call)
 
 _POLL_SECONDS: Final = 0.5
-_SWEEP_SECONDS: Final = 0.05
+_SWEEP_SECONDS: Final = 0.1
 _RECORD: Final = 1_000
 _BACKLOG: Final = 5_000
 """Calls waiting in one process for a place; more than these are left to be found due."""
@@ -90,6 +90,7 @@ class Calls(Generic[O]):
         recorded: Callable[[], None],
         in_flight: int,
         lease_seconds: float,
+        pace_seconds: float = 0.0,
         on_slow: Callable[[Connection, Sequence[Call]], None] | None = None,
         slow_after: float = 0.2,
         closing: Callable[[], Awaitable[None]] | None = None,
@@ -102,6 +103,8 @@ class Calls(Generic[O]):
         self._recorded = recorded
         self._in_flight = in_flight
         self._lease_seconds = lease_seconds
+        self._pace_seconds = pace_seconds
+        self._recorded_at = -pace_seconds
         self._on_slow = on_slow
         self._slow_after = slow_after
         self._closing = closing
@@ -292,6 +295,7 @@ class Calls(Generic[O]):
         """What is answered while one batch is being written makes up the next; one that fails is halved."""
         pause, size = 0.05, _RECORD
         while self._outcomes:
+            await self._keep_apart()
             batch, self._outcomes = self._outcomes[:size], self._outcomes[size:]
             try:
                 await self._database.awrite(lambda connection, batch=batch: self._write(connection, batch))  # type: ignore[misc]
@@ -305,6 +309,13 @@ class Calls(Generic[O]):
             self._metrics.batch(len(batch))
             self._recorded()
         self._is_recording = False
+
+    async def _keep_apart(self) -> None:
+        """Batches are so far apart; what is answered alone after a pause is recorded at once."""
+        left = self._recorded_at + self._pace_seconds - clock.monotonic()
+        if left > 0 and not self._is_stopping:
+            await asyncio.sleep(left)
+        self._recorded_at = clock.monotonic()
 
     def _keep_what_can_be_recorded(self, batch: "list[tuple[Call, Any]]", error: Exception) -> int:
         """Put a batch back that was not written; how many outcomes the next one may have."""

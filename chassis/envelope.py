@@ -124,11 +124,7 @@ def required_fields(descriptor: Descriptor) -> tuple[tuple[str, bool], ...]:
     Rule (protocols: events in): a fact that lacks one says nothing that could be applied; read as it stands it would
     say something false, an expiry in 1970 for example.
     """
-    return tuple(
-        (field.name, field.has_presence)
-        for field in descriptor.fields
-        if _is_required(field.GetOptions())
-    )
+    return tuple((field.name, field.has_presence) for field in descriptor.fields if _is_required(field.GetOptions()))
 
 
 def _is_required(options: Any) -> bool:

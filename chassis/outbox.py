@@ -16,12 +16,16 @@ from chassis.metrics import OutboxMetrics
 from chassis.producer import Producer, Record
 
 _ROUND: Final = 500
+_ROUND_BYTES: Final = 900_000
+"""A broker takes 1 MB at once, and refuses all of what is larger, in every round again."""
+_RECORD_BYTES: Final = 100
+"""What a record has beside its payload, generously."""
 _LEASE_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 1.0
 _STANDBY_SECONDS: Final = 2.0
 _SETTLE_SECONDS: Final = 0.1
 """What was acknowledged is deleted by the next round; where none is called for, by one after this time."""
-_PACE_SECONDS: Final = 0.010
+PACE_SECONDS: Final = 0.010
 _MEASURE_SECONDS: Final = 5.0
 
 # One statement, for it runs a hundred times a second. It does not see its own deletions, hence the second mention of
@@ -70,7 +74,9 @@ class Relay:
     record of the last is answered; never a cursor `id > last`, which would skip what commits late.
     """
 
-    def __init__(self, database: Database, bootstrap_servers: str, context: str) -> None:
+    def __init__(
+        self, database: Database, bootstrap_servers: str, context: str, pace_seconds: float = PACE_SECONDS
+    ) -> None:
         self._database = database
         self._bootstrap_servers = bootstrap_servers
         self._context = context
@@ -82,7 +88,7 @@ class Relay:
         self._producer: Producer | None = None
         self._answered: list[int] = []
         self._has_more = False
-        self._pace = clock.Pace(_PACE_SECONDS, self._stopping.wait)
+        self._pace = clock.Pace(pace_seconds, self._stopping.wait)
         self._measured_at = 0.0
 
     def start(self) -> None:
@@ -144,8 +150,9 @@ class Relay:
         oldest: dict[str, Row] = {}
         for row in rows[1:]:  # the first one says that we lead
             oldest.setdefault(row.key, row)
-        self._has_more = len(rows) > _ROUND or len(oldest) < len(rows) - 1
-        return list(oldest.values())
+        bearable = _bearable(list(oldest.values()))
+        self._has_more = len(rows) > _ROUND or len(bearable) < len(rows) - 1
+        return bearable
 
     def _connected(self) -> Producer:
         if self._producer is None:
@@ -177,3 +184,13 @@ class Relay:
         if self._answered:
             run_sql(connection, "DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))", ids=self._answered)
         leases.give_back(connection, "relay", self._owner)
+
+
+def _bearable(rows: list[Row]) -> list[Row]:
+    """As many of the oldest as the broker takes at once, and at least one."""
+    size = 0
+    for place, row in enumerate(rows):
+        size += len(row.payload) + _RECORD_BYTES
+        if size > _ROUND_BYTES and place:
+            return rows[:place]
+    return rows

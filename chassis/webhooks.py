@@ -28,6 +28,13 @@ class BadSignature(Refusal):
     status = "UNAUTHENTICATED"
 
 
+def long_enough(secret: str) -> str:
+    """A secret that nobody guesses, or none at all; raises ValueError otherwise."""
+    if secret and len(secret) < MIN_SECRET_LENGTH:
+        raise ValueError(f"must have at least {MIN_SECRET_LENGTH} characters")
+    return secret
+
+
 class WebhookSecret:
     """The secret that we share with a sender; an empty one signs nothing, and nothing passes for signed with it."""
 

@@ -49,6 +49,7 @@ def build(app: App) -> None:
     free_expired = partial(commands.free_expired, stockrooms)
     app.add_job(jobs.sweep(app.database, free_expired, settings.sweep_seconds, relay.wake))
     app.add_job(jobs.ledger_check(app.database, settings.ledger_check_seconds))
+    app.add_job(jobs.held_check(app.database))
 
 
 SERVICE = Service(CONTEXT, InventorySettings, build, Path(__file__).parent / "migrations")

@@ -34,7 +34,14 @@ from inventory_service.domain import (
     UnknownSku,
     wrong_field,
 )
-from inventory_service.repository import Stockrooms, insert_changes, ledger_differences, put_offers, recorded_changes
+from inventory_service.repository import (
+    Stockrooms,
+    held_differences,
+    insert_changes,
+    ledger_differences,
+    put_offers,
+    recorded_changes,
+)
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -342,6 +349,11 @@ def free_expired(stockrooms: Stockrooms, connection: Connection) -> int:
 def compare_ledger(connection: Connection) -> dict[str, int]:
     """By how many pieces balances and movements differ, by SKU; there must be none."""
     return ledger_differences(connection)
+
+
+def compare_held(connection: Connection) -> dict[str, int]:
+    """By how many pieces what is reserved and what reservations hold differ, by SKU; there must be none."""
+    return held_differences(connection)
 
 
 def _each(commands: Sequence[C], work: Callable[[C], R]) -> list[R | Refusal]:

@@ -1,6 +1,7 @@
 """What time makes us do: free what callers hold past their time, and compare the ledger with the balances."""
 
 from collections.abc import Callable
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -9,8 +10,10 @@ from chassis.jobs import Job
 from chassis.logs import get_logger
 from chassis.metrics import gauge
 from inventory_service import queries
-from inventory_service.commands import compare_ledger
+from inventory_service.commands import compare_held, compare_ledger
 from inventory_service.domain import CONTEXT
+
+HELD_CHECK_SECONDS: Final = 3_600.0
 
 log = get_logger(__name__)
 
@@ -41,3 +44,18 @@ def ledger_check(database: Database, every_seconds: float) -> Job:
         waiting.set(database.read(queries.waiting_reservations))
 
     return Job("ledger", every_seconds, work)
+
+
+def held_check(database: Database, every_seconds: float = HELD_CHECK_SECONDS) -> Job:
+    """Tell by how many pieces what is reserved differs from what reservations hold, which must be none."""
+    difference = gauge(
+        CONTEXT, "held_difference", "Pieces reserved that no reservation holds, or held twice; must be 0"
+    )
+
+    def work() -> None:
+        found = database.write(compare_held)
+        difference.set(sum(found.values()))
+        if found:
+            log.error("reservations do not add up", skus=list(found)[:20], pieces=sum(found.values()))
+
+    return Job("held stock", every_seconds, work)

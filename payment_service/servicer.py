@@ -12,14 +12,16 @@ from chassis.server import mark_accepted
 from chassis.webhooks import BadSignature
 from payment_service import queries, wire
 from payment_service.commands import PaymentDesk, SettlePayment
-from payment_service.domain import Payment
+from payment_service.domain import Noticed, Payment
 from payment_service.ports import ProviderCallbacks
 from payment_service.tables import CONTEXT
 from protos.payments.v1 import payments_pb2 as pb
 from protos.payments.v1.payments_pb2_grpc import PaymentServiceServicer
 
 _SHOWN: Final = 100
-_REFUSED: Final = {BadSignature: "unsigned", ValidationFailed: "malformed", queries.PaymentNotFound: "unknown"}
+_REFUSED: Final = {BadSignature: "bad_signature", ValidationFailed: "malformed"}
+_UNKNOWN: Final = "unknown_reference"
+_IGNORED: Final = "ignored"
 
 
 class ProviderNotFound(NotFound):
@@ -34,6 +36,8 @@ class PaymentServicer(PaymentServiceServicer):
         self._desk = desk
         self._callbacks = callbacks
         self._webhooks = counter(CONTEXT, "webhooks", "Webhooks of providers by what became of them", "outcome")
+        for outcome in (*Noticed, *_REFUSED.values(), _UNKNOWN, _IGNORED):
+            self._webhooks.labels(outcome)  # told from the start, as 0
 
     async def GetPayment(self, request: pb.GetPaymentRequest, context: Any) -> pb.Payment:
         """One payment."""
@@ -72,7 +76,7 @@ class PaymentServicer(PaymentServiceServicer):
         try:
             outcome = await self._taken_in(request)
         except (BadSignature, ValidationFailed, NotFound) as refusal:
-            self._webhooks.labels(_REFUSED.get(type(refusal), "unknown")).inc()
+            self._webhooks.labels(_REFUSED.get(type(refusal), _UNKNOWN)).inc()
             raise
         self._webhooks.labels(outcome).inc()
         mark_accepted(context)
@@ -83,7 +87,7 @@ class PaymentServicer(PaymentServiceServicer):
         if callbacks is None:
             raise ProviderNotFound("there is no such provider")
         notice = callbacks.open(request.timestamp, request.signature, request.message.data)
-        return "ignored" if notice is None else await self._desk.notice(notice)
+        return _IGNORED if notice is None else await self._desk.notice(notice)
 
 
 def _may_see(payment: Payment) -> bool:

@@ -1,16 +1,18 @@
 """What the payment service can be told from outside."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import NoDecode
 
 from chassis.outside import Limits
 from chassis.settings import SIMULATOR_PORTS, DatabaseUrl, ServiceSettings, http_url, simulators, unit
-from chassis.webhooks import MIN_SECRET_LENGTH
+from chassis.webhooks import long_enough
 from payment_service.domain import Policy
-from payment_service.simulator.scenarios import CALM, LIFELIKE, Chances
+from payment_service.simulator.scenarios import Chances, chances_of
+
+_SOONER: Final = 0.98
 
 
 class PaymentSettings(ServiceSettings):
@@ -49,7 +51,7 @@ class PaymentSettings(ServiceSettings):
         default=(5, 30, 300, 3_600, 86_400), json_schema_extra=unit("s"),
         description="pauses before an unknown payment is asked for; then daily",
     )  # fmt: skip
-    payment_webhook_secret: str = Field(
+    payment_webhook_secret: Annotated[str, AfterValidator(long_enough)] = Field(
         default="", repr=False, max_length=1_024,
         description="what the provider signs its webhooks with; at least 16 characters; empty: none are taken",
     )  # fmt: skip
@@ -80,13 +82,6 @@ class PaymentSettings(ServiceSettings):
             raise ValueError("must be seconds, each more than 0, separated by commas")
         return seconds
 
-    @field_validator("payment_webhook_secret")
-    @classmethod
-    def _long_enough(cls, secret: str) -> str:
-        if secret and len(secret) < MIN_SECRET_LENGTH:
-            raise ValueError(f"must have at least {MIN_SECRET_LENGTH} characters")
-        return secret
-
     @property
     def provider_url(self) -> str:
         """Where the provider is asked over HTTP."""
@@ -94,8 +89,11 @@ class PaymentSettings(ServiceSettings):
 
     @property
     def limits(self) -> Limits:
-        """How much of a provider over HTTP is borne."""
-        return Limits(self.payment_timeout_seconds, self.payment_in_flight)
+        """How much of a provider over HTTP is borne.
+
+        It is given up a little sooner than by whoever asks, who could not tell whether anything was sent.
+        """
+        return Limits(self.payment_timeout_seconds * _SOONER, self.payment_in_flight)
 
     @property
     def policy(self) -> Policy:
@@ -110,7 +108,4 @@ class PaymentSettings(ServiceSettings):
     @property
     def chances(self) -> Chances:
         """What the simulated provider leaves to chance."""
-        usual = LIFELIKE if self.simulation == "lifelike" else CALM
-        wanted = self.simulation_success_percent
-        success = usual.success_percent if wanted is None else wanted
-        return Chances(success, usual.least_ms, usual.most_ms, self.simulation_seed)
+        return chances_of(self.simulation, self.simulation_success_percent, self.simulation_seed)

@@ -4,13 +4,14 @@ import asyncio
 
 from chassis.consumer import Consumer
 from chassis.database import Database
+from chassis.logs import get_logger
 from chassis.run import App
 from chassis.webhooks import WebhookSecret
 from protos.suppliers.v1.suppliers_pb2_grpc import add_SupplierServiceServicer_to_server
 from supplier_service import commands, jobs
 from supplier_service.adapters.http import HttpSupplier
 from supplier_service.adapters.simulated import SimulatedSupplier
-from supplier_service.calls import SupplierCalls
+from supplier_service.calls import PACE_SECONDS, SupplierCalls
 from supplier_service.domain import CONTEXT
 from supplier_service.event_handlers import HANDLERS, TOPICS, SupplierRoom
 from supplier_service.ports import Supplier
@@ -18,6 +19,8 @@ from supplier_service.servicer import SupplierDoor, SupplierServicer
 from supplier_service.settings import SupplierSettings
 from supplier_service.simulator.journal import SCHEMA, Journal
 from supplier_service.simulator.webhooks import Webhooks
+
+log = get_logger(__name__)
 
 
 class Doorstep:
@@ -35,13 +38,21 @@ class Doorstep:
 def build(app: App) -> None:
     """Put the service together."""
     settings: SupplierSettings = app.settings
+    app.add_relay(PACE_SECONDS)  # the first to ask says how far its rounds are apart
     secret, doorstep = WebhookSecret(settings.supplier_webhook_secret), Doorstep()
     calls = _calls(app, settings, _supplier(app, settings, secret, doorstep))
     door = doorstep.door = SupplierDoor(app.writer(commands.functions(calls.supplier_orders)), secret)
     room = SupplierRoom(calls.supplier_orders, app.add_relay().wake)
     app.add_consumer(
         Consumer(
-            app.database, settings.kafka, context=CONTEXT, group=CONTEXT, topics=TOPICS, handlers=HANDLERS, room=room
+            app.database,
+            settings.kafka,
+            context=CONTEXT,
+            group=CONTEXT,
+            topics=TOPICS,
+            handlers=HANDLERS,
+            room=room,
+            pace_seconds=PACE_SECONDS,
         )
     )
     app.add_servicer(add_SupplierServiceServicer_to_server, SupplierServicer(app.database, door))
@@ -52,6 +63,9 @@ def _supplier(app: App, settings: SupplierSettings, secret: WebhookSecret, doors
     """Suppliers over HTTP, or simulated in this process."""
     if settings.simulators == "http":
         return HttpSupplier(settings.supplier_address, settings.limits, settings.supplier_token)
+    if settings.supplier_url:
+        # Else it would be found out by the missing goods.
+        log.warning("suppliers are simulated here: SUPPLIER_URL is asked only with SIMULATORS=http")
     return _simulated(app, settings, secret, doorstep)
 
 

@@ -17,6 +17,8 @@ from supplier_service.domain import CONTEXT, Answer, Policy, Question, SupplierO
 from supplier_service.ports import Supplier
 from supplier_service.repository import Loaded, SupplierOrders
 
+PACE_SECONDS: Final = 0.1
+"""How far rounds of this service are apart: goods take seconds at least, and are ordered a few at a time."""
 _LEASE: Final = 3.0
 """Time-outs of a supplier that a lease lasts; who finds it run out asks again under the same key."""
 
@@ -51,6 +53,7 @@ class SupplierCalls:
             recorded=self._recorded,
             in_flight=in_flight,
             lease_seconds=_LEASE * timeout_seconds,
+            pace_seconds=PACE_SECONDS,
             closing=closing,
         )
         self.supplier_orders = SupplierOrders(self.engine)
@@ -66,6 +69,8 @@ class SupplierCalls:
             answer = SupplierTrouble(f"no answer within {self._timeout:g} s")
         except SupplierTrouble as trouble:
             answer = trouble
+        if isinstance(answer, SupplierTrouble):
+            log.warning("a supplier gave no answer", kind=call.kind, supplier_order_id=call.key, reason=str(answer))
         failpoint("suppliers.call.after")
         return answer
 

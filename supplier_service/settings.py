@@ -3,14 +3,13 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field
 
 from chassis.outside import Limits
 from chassis.settings import SIMULATOR_PORTS, DatabaseUrl, ServiceSettings, http_url, simulators, unit
-from chassis.webhooks import MIN_SECRET_LENGTH
+from chassis.webhooks import long_enough
 from supplier_service.domain import Policy
-from supplier_service.simulator.scenarios import Chances
-from supplier_service.simulator.settings import chances_of
+from supplier_service.simulator.scenarios import Chances, chances_of
 
 
 class SupplierSettings(ServiceSettings):
@@ -37,7 +36,7 @@ class SupplierSettings(ServiceSettings):
     supplier_in_flight: int = Field(
         default=32, ge=1, le=10_000, json_schema_extra=unit("calls"), description="questions to suppliers at once"
     )
-    supplier_webhook_secret: str = Field(
+    supplier_webhook_secret: Annotated[str, AfterValidator(long_enough)] = Field(
         default="", repr=False, max_length=1_024,
         description="what suppliers sign their webhooks with; at least 16 characters; empty: none are taken",
     )  # fmt: skip
@@ -53,13 +52,6 @@ class SupplierSettings(ServiceSettings):
         default="calm", description="what is left to chance: succeed at once, or fail as real suppliers do"
     )
     simulation_seed: int = Field(default=1, ge=0, description="seed of what the simulated world leaves to chance")
-
-    @field_validator("supplier_webhook_secret")
-    @classmethod
-    def _long_enough(cls, secret: str) -> str:
-        if secret and len(secret) < MIN_SECRET_LENGTH:
-            raise ValueError(f"must have at least {MIN_SECRET_LENGTH} characters")
-        return secret
 
     @property
     def policy(self) -> Policy:

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import settings
 
 from deploy.local import Infrastructure, Stack, temporary_state
+from deploy.local.place import INFRASTRUCTURE_PORTS, PORTS
+from deploy.local.ports import HeldPorts
 from protos.generate import generate
 from tests.databases import DatabaseUrls
 
@@ -24,7 +26,11 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 def infrastructure() -> Iterator[Infrastructure]:
     """Postgres, Kafka and Valkey of this run; what the environment names (DATABASE_URL, …) is used instead."""
     with temporary_state() as state, Infrastructure(state) as running:
+        # A service that a test starts beside it finds its port free, whatever connects to whom meanwhile.
+        ports = HeldPorts(running.place, print)
+        ports.take([name for name in PORTS if name not in INFRASTRUCTURE_PORTS])
         yield running
+        ports.release()
 
 
 @pytest.fixture(scope="session")

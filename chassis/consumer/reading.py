@@ -32,7 +32,7 @@ log = get_logger(__name__)
 class Consumer(Generic[L]):
     """Reads topics in a consumer group, on a thread of its own, and applies each poll as one batch.
 
-    Its rounds are at least `rest` times as far apart as they take (`clock.Pace`).
+    Its rounds are `pace_seconds` apart, and at least `rest` times as far as they take (`clock.Pace`).
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Consumer(Generic[L]):
         handlers: Mapping[type[Any], Handler[Any]],
         room: Room[L],
         poll_records: int = _POLL_RECORDS,
+        pace_seconds: float = _PACE_SECONDS,
         rest: float = 0.0,
     ) -> None:
         self.folding = Folding(database, context, group, handlers, room)
@@ -54,7 +55,7 @@ class Consumer(Generic[L]):
         self._topics = topics
         self._poll_records = poll_records
         self._stopping = threading.Event()
-        self._pace = clock.Pace(_PACE_SECONDS, self._stopping.wait, rest)
+        self._pace = clock.Pace(pace_seconds, self._stopping.wait, rest)
         self._member: Member | None = None
         self._fetcher: Fetcher | None = None
         self._assignment = 0

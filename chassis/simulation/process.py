@@ -14,7 +14,7 @@ import uvicorn
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,7 +24,7 @@ from chassis.errors import Unavailable
 from chassis.logs import configure_logs, get_logger
 from chassis.settings import http_url, known_actions, load_settings, loopback_host, port_offset, settings_table
 from chassis.simulation.behaviour import Behaviour
-from chassis.simulation.switch import Endpoint, Switch, said
+from chassis.simulation.switch import Endpoint, Silence, Switch, said
 
 READY_PATH: Final = "/health/ready"
 _GATEWAY_PORT: Final = 8080
@@ -174,6 +174,8 @@ def _available(endpoint: Endpoint) -> Endpoint:
             return await endpoint(request)
         except Unavailable as error:
             return said({"error": str(error)}, 503)
+        except ClientDisconnect:
+            return Silence()
 
     return answer
 

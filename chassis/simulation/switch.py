@@ -111,4 +111,5 @@ def _answer_of(fate: Fate, response: Response | None) -> Response:
 def _sentence(detail: object) -> str:
     told = dict(detail) if isinstance(detail, dict) else {}
     name = ".".join(str(part) for part in told.get("loc", ()))
-    return f"{name}: {told.get('msg', '')}".removeprefix(": ")
+    sentence = str(told.get("msg", "")).removeprefix("Value error, ").replace("Input should be", "must be")
+    return f"{name}: {sentence}".removeprefix(": ")

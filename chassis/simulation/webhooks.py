@@ -7,16 +7,19 @@ import httpx
 
 from chassis import tracing
 from chassis.logs import get_logger
+from chassis.outside import Lines
 from chassis.simulation.switch import Switch
 from chassis.webhooks import SIGNATURE_HEADER, TIMESTAMP_HEADER, WebhookSecret
 
 _MOST_WAITING: Final = 10_000
-_AT_ONCE: Final = 16
+_AT_ONCE: Final = 4
 _TRIES: Final = 8
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 5.0
 _HELD_BACK_SECONDS: Final = 0.5
 _TIMEOUT: Final = 5.0
+_PATIENCE: Final = 60.0
+"""How long a message waits for its turn before that counts as a try."""
 _NOT_THE_SECRET: Final = WebhookSecret("whoever knows this is not the sender")
 _FOR_GOOD: Final = frozenset({400, 401, 403, 405, 413, 415, 422})
 """Answers that another try would not change."""
@@ -32,10 +35,7 @@ class WebhookSender:
         self._secret = WebhookSecret(secret)
         self._is_signing = bool(secret)
         self._switch = switch
-        self._client = httpx.AsyncClient(
-            base_url=door, timeout=_TIMEOUT, limits=httpx.Limits(max_connections=_AT_ONCE), trust_env=False
-        )
-        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._lines = Lines(door, _AT_ONCE, {"content-type": "application/json"})
         self._waiting: set[asyncio.Task[None]] = set()
 
     def tell(self, path: str, body: bytes, *, after_seconds: float = 0.0, lie: bytes | None = None) -> None:
@@ -55,7 +55,7 @@ class WebhookSender:
         for task in self._waiting:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)
-        await self._client.aclose()
+        await self._lines.close()
 
     def _begin(self, path: str, body: bytes, pause: float, secret: WebhookSecret) -> None:
         if len(self._waiting) >= _MOST_WAITING:
@@ -68,8 +68,7 @@ class WebhookSender:
     async def _bring(self, path: str, body: bytes, pause: float, secret: WebhookSecret) -> None:
         await asyncio.sleep(pause)
         for attempt in range(_TRIES):
-            async with self._turn:
-                status = await self._post(path, body, secret)
+            status = await self._post(path, body, secret)
             if status is not None and (status < 300 or status in _FOR_GOOD):
                 if status >= 300 and secret is self._secret:
                     log.warning("a webhook was refused", path=path, status=status)
@@ -83,10 +82,10 @@ class WebhookSender:
         headers = {
             TIMESTAMP_HEADER: timestamp,
             SIGNATURE_HEADER: signature,
-            "content-type": "application/json",
             "traceparent": tracing.child_of(tracing.current.get()),
         }
         try:
-            return (await self._client.post(path, content=body, headers=headers)).status_code
-        except httpx.HTTPError:
+            async with self._lines.free(_PATIENCE) as line, asyncio.timeout(_TIMEOUT):
+                return (await line.post(path, content=body, headers=headers)).status_code
+        except (httpx.HTTPError, TimeoutError):
             return None

@@ -53,7 +53,10 @@ def leave_alone(stack: Stack) -> None:
 
 def parser() -> argparse.ArgumentParser:
     told = "The whole system on this machine, without containers."
-    settings = "PORT_OFFSET and STATE_DIR move it; DATABASE_URL, KAFKA_BOOTSTRAP_SERVERS and REDIS_URL replace parts."
+    settings = (
+        "PORT_OFFSET and STATE_DIR move it; DATABASE_URL, KAFKA_BOOTSTRAP_SERVERS and REDIS_URL replace parts;"
+        " SIMULATORS=http plays the parties outside in processes of their own."
+    )
     top = argparse.ArgumentParser("python -m deploy.local", description=told, epilog=settings)
     verbs = top.add_subparsers(dest="verb", required=True, metavar="run|start|stop|status|logs|clean")
     run = verbs.add_parser("run", help="everything in the foreground, with a month of orders on first start")

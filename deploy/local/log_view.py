@@ -37,7 +37,7 @@ class Reader:
         return whole.decode(errors="replace").splitlines()
 
     def show(self, lines: Sequence[str]) -> None:
-        sys.stdout.writelines(f"{self.file.stem:<18} | {line}\n" for line in lines)
+        sys.stdout.writelines(f"{self.file.stem:<26} | {line}\n" for line in lines)
         sys.stdout.flush()
 
 

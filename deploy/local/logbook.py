@@ -30,4 +30,4 @@ def formatter() -> logging.Formatter:
 
 
 def progress_line(what: str, seconds: float, where: str) -> str:
-    return f"  {what:<18} ready after {seconds:5.1f} s   {where}".rstrip()
+    return f"  {what:<26} ready after {seconds:5.1f} s   {where}".rstrip()

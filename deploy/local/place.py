@@ -19,6 +19,8 @@ PORTS: Mapping[str, int] = {
     "suppliers": 50053,
     "payments": 50054,
     "rest": 8080,
+    "payments simulator": 8081,
+    "suppliers simulator": 8082,
     "issuer": 8083,
     "gateway metrics": 9100,
     "orders metrics": 9101,
@@ -56,6 +58,15 @@ class Place:
 
     def remember_offset(self) -> None:
         (self.state / "port_offset").write_text(str(self.port_offset))
+
+    def remember_simulators(self, are_processes: bool) -> None:
+        (self.state / "simulators").write_text("http" if are_processes else "inprocess")
+
+    @property
+    def has_simulators(self) -> bool:
+        """Whether the stack that was started here last has its simulators as processes."""
+        remembered = self.state / "simulators"
+        return remembered.exists() and remembered.read_text() == "http"
 
     def as_last_started(self) -> "Place":
         """The same folder with the offset of the stack that was started in it last."""

@@ -11,7 +11,7 @@ from deploy.local.issuer import NAME as ISSUER
 from deploy.local.passwords import passwords_of
 from deploy.local.place import Place
 from deploy.local.provided import provided_by
-from deploy.local.services import SERVICES
+from deploy.local.services import processes
 from deploy.local.sole_owner import SoleOwner
 
 
@@ -41,7 +41,7 @@ def status(place: Place) -> int:
 def show(row: Row, pid: int | None) -> bool:
     answers = row.answers()
     process = "provided" if not row.is_ours else f"pid {pid}" if pid else "down"
-    print(f"  {row.name:<18} {process:<12} {'answers' if answers else 'silent':<9} {row.address}")
+    print(f"  {row.name:<26} {process:<12} {'answers' if answers else 'silent':<9} {row.address}")
     return answers
 
 
@@ -59,5 +59,5 @@ def rows_of(place: Place) -> Iterator[Row]:
             yield Row(part.name, place.address(part.name), part.answers)
         else:
             yield Row(part.name, str(given), given.answers, is_ours=False)
-    for service in SERVICES:
+    for service in processes(place.has_simulators):
         yield Row(service.name, place.address(service.face), service.answering_at(place))

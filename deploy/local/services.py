@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from deploy.local.answers import grpc_answers, http_answers
 from deploy.local.child import Command
 from deploy.local.place import Place
+from deploy.local.refusals import CannotStart
 
 WEBHOOKS = ("supplier_webhook", "payment_webhook")
 """Secrets that are shared with those who send webhooks."""
@@ -19,11 +20,15 @@ NOT_FOR_CHILDREN = ("DATABASE_URL", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVE
 
 @dataclass(frozen=True)
 class Service:
-    """One package that runs as a process; `face` names the port at which it answers."""
+    """One package that runs as a process; `face` names the port at which it answers, `metrics` that of its figures."""
 
     name: str
     face: str
-    metrics: str
+    metrics: str = ""
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        return (self.face, self.metrics) if self.metrics else (self.face,)
 
     def command(self, place: Place, environment: Mapping[str, str], *arguments: str) -> Command:
         run = (sys.executable, "-m", self.name, *arguments)
@@ -34,6 +39,8 @@ class Service:
 
     def answering_at(self, place: Place, environment: Mapping[str, str] = os.environ) -> Callable[[], bool]:
         address = place.address(self.face)
+        if self in SIMULATORS:
+            return partial(http_answers, f"http://{address}/health/ready")
         if self.face == "rest":
             return partial(http_answers, f"{scheme_in(environment)}://{address}/health/ready", environment)
         return partial(grpc_answers, address, environment)
@@ -47,6 +54,24 @@ BACKENDS = (
 )
 GATEWAY = Service("gateway", "rest", "gateway metrics")
 SERVICES = (*BACKENDS, GATEWAY)
+SIMULATORS = (
+    Service("payment_service.simulator", "payments simulator"),
+    Service("supplier_service.simulator", "suppliers simulator"),
+)
+"""Parties outside, played by processes of their own where SIMULATORS=http; else the services play them themselves."""
+
+
+def processes(with_simulators: bool) -> tuple[Service, ...]:
+    """What a stack consists of, beside its infrastructure."""
+    return (*SIMULATORS, *SERVICES) if with_simulators else SERVICES
+
+
+def wants_simulators(environment: Mapping[str, str]) -> bool:
+    """Whether SIMULATORS asks for processes. Raises CannotStart when it makes no sense."""
+    told = environment.get("SIMULATORS") or "inprocess"
+    if told not in ("inprocess", "http"):
+        raise CannotStart(f"SIMULATORS is {told!r}: it must be inprocess or http.")
+    return told == "http"
 
 
 def scheme_in(environment: Mapping[str, str]) -> str:

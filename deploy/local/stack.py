@@ -16,11 +16,11 @@ from deploy.local.logbook import progress_line
 from deploy.local.ports import HeldPorts
 from deploy.local.preparation import migrations, topics
 from deploy.local.readiness import require_done, require_ready
-from deploy.local.services import BACKENDS, SERVICES, Service
+from deploy.local.services import BACKENDS, SIMULATORS, Service, inherited, processes, wants_simulators
 from deploy.local.waiting import wait_until
 
 PREPARATION_SECONDS = 120.0
-SERVICE_BY_NAME = {service.name: service for service in SERVICES}
+SERVICE_BY_NAME = {service.name: service for service in processes(with_simulators=True)}
 
 
 class Stack:
@@ -43,6 +43,8 @@ class Stack:
         self.place, self._say = self.infrastructure.place, say
         self._ports = HeldPorts(self.place, say)
         self.environment = {**self.infrastructure.environment, **(environment or {})}
+        self._has_simulators = wants_simulators({**inherited(), **self.environment})
+        self.services = processes(self._has_simulators)
         self.issuer = LocalIssuer(self.place) if wants_issuer({**os.environ, **self.environment}) else None
         if self.issuer is not None:
             self.environment |= self.issuer.environment
@@ -50,12 +52,13 @@ class Stack:
     def start(self) -> None:
         """Returns when the gateway answers. Raises CannotStart with a sentence, and then nothing is left running."""
         try:
-            ports = [port for service in SERVICES for port in (service.face, service.metrics)]
+            ports = [port for service in self.services for port in service.ports]
             ports += [ISSUER] if self.issuer is not None else []
             if self._is_guest:
                 self._ports.take(ports)
             else:
                 self.infrastructure.start(ports)
+            self.place.remember_simulators(self._has_simulators)
             self._prepare()
             self._start_services()
         except BaseException:
@@ -63,10 +66,11 @@ class Stack:
             raise
 
     def stop(self) -> None:
-        """The gateway first, so that nobody is let in to a system that is leaving."""
+        """The gateway first, so that nobody is let in to a system that is leaving; parties outside last."""
         if self.infrastructure.is_running:
             self.infrastructure.supervisor.stop(["gateway"])
             self.infrastructure.supervisor.stop([*(service.name for service in BACKENDS), ISSUER])
+            self.infrastructure.supervisor.stop([service.name for service in SIMULATORS])
         self._ports.release()
         if not self._is_guest:
             self.infrastructure.stop()
@@ -134,9 +138,9 @@ class Stack:
         begun = monotonic()
         if self.issuer is not None:
             self._start_issuer(self.issuer)
-        for service in SERVICES:
+        for service in self.services:
             self.infrastructure.supervisor.start(self.command_of(service, {}))
-        for service in SERVICES:
+        for service in self.services:
             self.wait_ready(service.name)
             self._say(progress_line(service.name, monotonic() - begun, self.place.address(service.face)))
 

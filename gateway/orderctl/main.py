@@ -14,6 +14,7 @@ from gateway.orderctl.privacy import forget
 from gateway.orderctl.products import products
 from gateway.orderctl.sample import sample
 from gateway.orderctl.session import Verbs, with_output
+from gateway.orderctl.simulate import simulate
 from gateway.orderctl.stuck import stuck
 from gateway.orderctl.token import token
 from gateway.orderctl.watch import watch
@@ -55,6 +56,7 @@ for verb in (
     kpis,
     leaderboard,
     rebuild,
+    simulate,
     token,
 ):
     main.add_command(verb)

@@ -2,7 +2,7 @@
 
 from inventory_service.repository.catalogue import put_offers
 from inventory_service.repository.changes import insert_changes, recorded_changes
-from inventory_service.repository.ledger import ledger_differences
+from inventory_service.repository.ledger import held_differences, ledger_differences
 from inventory_service.repository.stockrooms import DELIVERY, ENDING, ORDER, SKU, Stockrooms
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "ORDER",
     "SKU",
     "Stockrooms",
+    "held_differences",
     "insert_changes",
     "ledger_differences",
     "put_offers",

@@ -147,14 +147,14 @@ class Refunds:
         """The money was not given back, and is free to be asked for again; somebody should look at it."""
         self._become(refund, RefundStatus.FAILED, Attention.REFUND_FAILED)
         refund.failure_message = reason
-        self._note(f"The refund of {self._money(refund)} failed: {reason}")
+        self._note(f"The refund {refund.id} of {self._money(refund)} failed: {reason}")
 
     def delay(self, refund: Refund, attention: Attention, next_try_at: datetime) -> None:
         """It is not carried out yet, and asked for again."""
         is_refused = attention is Attention.REFUND_FAILED
         self._become(refund, RefundStatus.PENDING if is_refused else RefundStatus.UNKNOWN, attention, next_try_at)
         why = "was refused by the provider, and is tried again" if is_refused else "is unknown to have been carried out"
-        self._note(f"The refund of {self._money(refund)} {why}.")
+        self._note(f"The refund {refund.id} of {self._money(refund)} {why}.")
 
     def _amount_of(self, wanted: WantedRefund) -> int:
         left = self.left_minor

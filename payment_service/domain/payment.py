@@ -175,7 +175,7 @@ class Payment(Standing):
             return self._after_not_found(asked, policy)
         if isinstance(answer, NotFound) and self.status is Status.UNKNOWN and self._was_missed_twice(policy):
             self._void()  # and stays on its schedule, for money that comes yet
-        return self._ask_later(asked.ended_at, policy)
+        return self._ask_later(asked.ended_at, policy, was_asked=not isinstance(answer, NotSent))
 
     def _was_missed_twice(self, policy: Policy) -> bool:
         """Rule (protocols: payment): without a void, "not found" ends a cancel only when it was said twice, a time-out
@@ -273,9 +273,15 @@ class Payment(Standing):
         self._settle()
         self._tell_declined()
 
-    def _ask_later(self, at: datetime, policy: Policy, *, is_disputed: bool = False) -> Next | None:
-        """Rule: unknown is asked by our key on the schedule, then daily until an operator settles it."""
-        step, self.unknown_steps = self.unknown_steps, self.unknown_steps + 1
+    def _ask_later(
+        self, at: datetime, policy: Policy, *, is_disputed: bool = False, was_asked: bool = True
+    ) -> Next | None:
+        """Rule: unknown is asked by our key on the schedule, then daily until an operator settles it.
+
+        What never reached the provider was not asked: that step comes again, or an outage would use up the schedule.
+        """
+        step = self.unknown_steps if was_asked else max(self.unknown_steps - 1, 0)
+        self.unknown_steps = step + 1
         is_over = step >= len(policy.unknown_schedule)
         wait = DAILY if is_over or is_disputed else policy.unknown_schedule[step]
         self.is_changed = True

@@ -114,7 +114,7 @@ class Refund:
             return self._after_send(answer, at, policy)
         if isinstance(answer, NotFound):
             return self._after_not_found(asked, policy)
-        return self._doubt(at, policy)
+        return self._doubt(at, policy, was_asked=not isinstance(answer, NotSent))
 
     def settle(self, settlement: Settlement) -> None:
         """End by an operator's word what the provider does not tell, or refuses. Raises PaymentNotSettleable."""
@@ -165,9 +165,11 @@ class Refund:
             return Next(Question.REFUND, 0.0)
         return self._doubt(asked.ended_at, policy)
 
-    def _doubt(self, at: datetime, policy: Policy) -> Next:
-        """Rule (protocols: payment): unknown is asked by our key on the schedule, then daily, for an operator."""
-        step, self.unknown_steps = self.unknown_steps, self.unknown_steps + 1
+    def _doubt(self, at: datetime, policy: Policy, *, was_asked: bool = True) -> Next:
+        """Rule (protocols: payment): unknown is asked by our key on the schedule, then daily, for an operator; what
+        never reached the provider was not asked, and that step comes again."""
+        step = self.unknown_steps if was_asked else max(self.unknown_steps - 1, 0)
+        self.unknown_steps = step + 1
         self.status = RefundStatus.UNKNOWN
         if step >= len(policy.unknown_schedule):
             return self._delay(Question.REFUND_LOOK_UP, Attention.PAYMENT_OPERATOR, at, DAILY)

@@ -84,7 +84,7 @@ class Provider:
         method = _DECLINED if self._switch.fails_for_good() else _text(asked, "payment_method")
         charge = Charge(key, _id(asked, "order_id"), _amount(asked), _text(asked, "currency"), method)
         told = await self._books.submit(charge)
-        self._tell_of(key, told, told.plan.effect_after_ms / 1000)
+        self._tell_of(key, told, max(told.plan.effect_after_ms, told.plan.answer_after_ms) / 1000)
         await asyncio.sleep(told.plan.answer_after_ms / 1000)
         return Silence() if told.plan.is_silent else _answer(key, told)
 
@@ -124,14 +124,14 @@ class Provider:
         return _entries(await asyncio.to_thread(self._ledger.of, keys))
 
     def _tell_of(self, key: str, told: Told, after_seconds: float = 0.0) -> None:
-        """Tells by webhook as well; a forger would say the opposite."""
+        """Tells by webhook as well, but for a method that asks for silence; a forger would say the opposite."""
         captured, declined = _captured(key, told), _declined(key, told)
         told_by: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "captured": (captured, declined),
             "declined": (declined, captured),
             "voided": ({"type": "payment.voided", "key": key, "reference": _reference(key)}, captured),
         }
-        if told.state in told_by:
+        if told.state in told_by and not told.plan.is_silent:
             true, lie = map(orjson.dumps, told_by[told.state])
             self._sender.tell(WEBHOOK_PATH, true, after_seconds=after_seconds, lie=lie)
 

@@ -1,6 +1,6 @@
 """How the simulated provider behaves: a pure function of payment method, request number, seed and key."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Final
@@ -49,6 +49,13 @@ LIFELIKE: Final = Chances(success_percent=80, least_ms=50, most_ms=200)
 
 _OK: Final = Plan()
 _ERROR: Final = Plan(effect=Effect.NONE, is_error=True)
+
+
+def chances_of(simulation: str, success_percent: int | None, seed: int) -> Chances:
+    """What is left to chance in a calm or a lifelike world; None: as many payments succeed as is usual there."""
+    usual = LIFELIKE if simulation == "lifelike" else CALM
+    success = usual.success_percent if success_percent is None else success_percent
+    return replace(usual, success_percent=success, seed=seed)
 
 
 def _declined(code: str, reason: str) -> Plan:

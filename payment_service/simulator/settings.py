@@ -6,7 +6,7 @@ from pydantic import Field
 
 from chassis.settings import DatabaseUrl
 from chassis.simulation.process import SimulatorSettings
-from payment_service.simulator.scenarios import CALM, LIFELIKE, Chances
+from payment_service.simulator.scenarios import Chances, chances_of
 
 
 class ProviderSettings(SimulatorSettings):
@@ -31,7 +31,4 @@ class ProviderSettings(SimulatorSettings):
     @property
     def chances(self) -> Chances:
         """What it leaves to chance."""
-        usual = LIFELIKE if self.simulation == "lifelike" else CALM
-        wanted = self.simulation_success_percent
-        success = usual.success_percent if wanted is None else wanted
-        return Chances(success, usual.least_ms, usual.most_ms, self.simulation_seed)
+        return chances_of(self.simulation, self.simulation_success_percent, self.simulation_seed)

@@ -1,7 +1,7 @@
 """Suppliers over HTTP, behind one address; what is asked and answered there is told in supplier_service.simulator.http.
 
 Nothing is asked twice in here: a question without an answer is SupplierTrouble, its row in `calls` says when it is
-asked again (0.5 s, doubling, up to 5 min), and every question is harmless when it is: a request for goods carries its
+asked again (1 s, doubling, up to 5 min), and every question is harmless when it is: a request for goods carries its
 key, a check changes nothing, and letting go twice is letting go once.
 """
 

@@ -156,7 +156,7 @@ class SupplierOrder:
         elif isinstance(news, Rejected) and self.status is Status.REQUESTED:
             self._reject(news.reason)
         elif isinstance(news, Failed) and self.is_open:
-            self._fail(FailureCode.SUPPLIER_FAILED, news.reason)
+            self._not_delivered(news.reason)
         else:
             return False
         return True
@@ -185,13 +185,16 @@ class SupplierOrder:
         self.reference = reference
 
     def _reject(self, reason: str) -> None:
+        if self.is_cancel_requested:
+            self._end(Status.CANCELLED)
+            return
         self.failure_message = reason or "The supplier did not take it on."
         self._end(Status.REJECTED)
 
     def _after_check(self, answer: Answer, at: datetime, policy: Policy) -> Next | None:
         self.checks_made += 1
         if isinstance(answer, Failed):
-            self._fail(FailureCode.SUPPLIER_FAILED, answer.reason)
+            self._not_delivered(answer.reason)
             return None
         if isinstance(answer, Delayed):
             return self._after_delay(at, policy)
@@ -259,6 +262,17 @@ class SupplierOrder:
         if not self.is_cancel_requested:
             self.is_cancel_requested = True
             self.wanted_calls.append(Question.CANCEL)
+
+    def _not_delivered(self, reason: str) -> None:
+        """The supplier has let it go: because we asked, or because it failed.
+
+        Rule (protocols: suppliers): a question that is asked once more because its caller died may overtake our own
+        cancel at the supplier, who then knows nothing of the goods any more, and has not failed.
+        """
+        if self.is_cancel_requested:
+            self._end(Status.CANCELLED)
+        else:
+            self._fail(FailureCode.SUPPLIER_FAILED, reason)
 
     def _fail(self, code: FailureCode, reason: str) -> None:
         self.failure_code, self.failure_message = code, reason or "The supplier will not deliver."

@@ -11,7 +11,7 @@
 import asyncio
 import hmac
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from urllib.parse import quote
 
 import orjson
@@ -116,12 +116,14 @@ class SupplierWorld:
         return said({"cancelled": await self._journal.cancel(request.path_params["supplier"], key)})
 
     def _known_caller(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint, for those alone who bring the token, where there is one."""
+        """The endpoint, for those alone who bring the token, where there is one, and name a supplier."""
 
         async def answer(request: Request) -> Response:
             wanted, brought = f"Bearer {self._token}", request.headers.get("authorization", "")
             if self._token and not hmac.compare_digest(wanted.encode(), brought.encode()):
                 return said({"error": "the token is missing, or wrong"}, 401)
+            if not _is_name(request.path_params["supplier"]):
+                return said({"error": "there is no such supplier"}, 404)
             return await endpoint(request)
 
         return answer
@@ -163,11 +165,15 @@ def asked_in(supplier: str, headers: Mapping[str, str], body: bytes) -> Asked:
     if not is_id(key) or headers.get("idempotency-key", key).lower() != key:
         raise ValueError("reference: must be a UUID, and the same as Idempotency-Key")
     sku, quantity, scenario = told.get("sku"), told.get("quantity"), told.get("scenario", "")
-    if not (isinstance(sku, str) and 0 < len(sku) <= _LONGEST and isinstance(scenario, str)):
+    if not (_is_name(sku) and (scenario == "" or _is_name(scenario))):
         raise ValueError(f"sku: must be text of 1 to {_LONGEST} characters, as scenario where it is given")
     if type(quantity) is not int or not 0 < quantity <= _LARGEST:
         raise ValueError("quantity: must be a whole number greater than 0")
     return Asked(key, supplier, sku, quantity, scenario)
+
+
+def _is_name(text: Any) -> TypeGuard[str]:
+    return isinstance(text, str) and 0 < len(text) <= _LONGEST and text.isprintable()
 
 
 def _error() -> Response:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from chassis.database import Database, rows_of, run_sql
 from chassis.failpoints import failpoint
 from chassis.ids import is_id
+from supplier_service.simulator.grouping import Grouping
 from supplier_service.simulator.scenarios import Chances, Plan, Reply, check_plan, reserve_plan
 
 _OWN: Final = "sim-"
@@ -74,29 +75,31 @@ class ToTell(NamedTuple):
 
 
 class Journal:
-    """Answers one question in one transaction, committed before anybody is answered."""
+    """Answers questions in transactions that are committed before anybody is answered, several in one where they come
+    close together."""
 
     def __init__(self, database: Database, chances: Chances) -> None:
         self._database = database
+        self._grouping = Grouping(database)
         self._chances = chances
 
     async def reserve(self, asked: Asked) -> Plan:
         """What the request for goods is answered. Raises DatabaseAway: then nobody knows what was written."""
-        plan = await self._database.awrite(lambda connection: self._reserve(connection, asked))
+        plan = await self._grouping.ask(lambda connection: self._reserve(connection, asked))
         failpoint("suppliers_simulator.after_commit")
         return plan
 
     async def check(self, supplier: str, key: str) -> Plan:
         """What a check is answered."""
-        return await self._database.awrite(lambda connection: self._check(connection, supplier, key))
+        return await self._grouping.ask(lambda connection: self._check(connection, supplier, key))
 
     async def cancel(self, supplier: str, key: str) -> bool:
         """Let go of a supplier order, also of one that was not asked for yet; False when the goods are delivered."""
-        return await self._database.awrite(lambda c: bool(rows_of(c, _CANCEL, supplier=supplier, key=key)))
+        return await self._grouping.ask(lambda c: bool(rows_of(c, _CANCEL, supplier=supplier, key=key)))
 
     async def deliver(self, key: str) -> bool:
         """Send the goods, and have it told, once; False when nobody is to be told of them any more."""
-        return await self._database.awrite(lambda connection: bool(rows_of(connection, _DELIVER, key=key)))
+        return await self._grouping.ask(lambda connection: bool(rows_of(connection, _DELIVER, key=key)))
 
     async def to_tell(self) -> list[ToTell]:
         """The webhooks that are still to be sent, those due first."""

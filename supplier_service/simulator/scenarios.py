@@ -1,6 +1,6 @@
 """How the simulated suppliers behave: a pure function of scenario, request number, seed and key."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Final
@@ -48,6 +48,12 @@ LIFELIKE: Final = Chances(slow_submissions=20, failing_submissions=20, failing_c
 
 _PLAIN: Final = frozenset({"ok", "delayed_forever", "fail", "reject", "random"})
 _WITH_NUMBER: Final = frozenset({"delayed_then_ok", "error_then_ok", "webhook_ok"})
+
+
+def chances_of(simulation: str, seed: int) -> Chances:
+    """What is left to chance in a calm or a lifelike world."""
+    usual = LIFELIKE if simulation == "lifelike" else CALM
+    return replace(usual, seed=seed)
 
 
 def reserve_plan(scenario: str, *, request_number: int, key: str, chances: Chances) -> Plan:

@@ -1,13 +1,12 @@
 """What the simulated suppliers can be told when they are a process of their own."""
 
-from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
 
 from chassis.settings import DatabaseUrl
 from chassis.simulation.process import SimulatorSettings
-from supplier_service.simulator.scenarios import CALM, LIFELIKE, Chances
+from supplier_service.simulator.scenarios import Chances, chances_of
 
 
 class SuppliersSimulatorSettings(SimulatorSettings):
@@ -30,9 +29,3 @@ class SuppliersSimulatorSettings(SimulatorSettings):
     def chances(self) -> Chances:
         """What is left to chance."""
         return chances_of(self.simulation, self.simulation_seed)
-
-
-def chances_of(simulation: str, seed: int) -> Chances:
-    """What is left to chance in a calm or a lifelike world."""
-    usual = LIFELIKE if simulation == "lifelike" else CALM
-    return replace(usual, seed=seed)

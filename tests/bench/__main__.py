@@ -99,7 +99,7 @@ class Bench:
 
     def _unhappy(self) -> Part:
         with self._stack("unhappy", unhappy.SETTINGS) as stack:
-            return unhappy.measure(stocked(stack), self._asked.pairs, 2 * self._asked.seconds, _say)
+            return unhappy.measure(stocked(stack), self._asked.pairs, unhappy.LENGTH * self._asked.seconds, _say)
 
     def _waiting(self) -> Part:
         asked = self._asked

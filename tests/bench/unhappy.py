@@ -16,6 +16,8 @@ SETTINGS: Final = {
     "SUPPLIER_CHECK_SECONDS": "1",
 }
 """Of both of a pair: at the usual ten seconds a run would measure how long its last orders wait for nobody."""
+LENGTH: Final = 3
+"""Its runs are so many times as long as others: each has two or three seconds in which only its last orders wait."""
 LEAST: Final = 0.60
 
 
@@ -36,6 +38,7 @@ def measure(system: System, pairs: int, seconds: float, say: Callable[[str], Non
 
 def _lines(happy: Sequence[Run], unhappy: Sequence[Run]) -> list[str]:
     shares = [run.per_second / beside.per_second for run, beside in zip(unhappy, happy, strict=True)]
+    meanwhile = [run.meanwhile / beside.meanwhile for run, beside in zip(unhappy, happy, strict=True)]
     return [
         "", "At saturation, until all have ended: 10 % declined, 5 % each unknown, cancelled, backorder",
         f"  with {' '.join(f'{name}={value}' for name, value in SETTINGS.items())}",
@@ -43,6 +46,7 @@ def _lines(happy: Sequence[Run], unhappy: Sequence[Run]) -> list[str]:
         row("  CPU per order, us", spread([run.cpu_per_order for run in happy])),
         row("unhappy orders/s", spread([run.per_second for run in unhappy])),
         row("  share of the happy ones", spread(shares, 2), table.at_least(shares, LEAST)),
+        row("  share, counting what ended while others were placed", spread(meanwhile, 2)),
         row("  CPU per order, us", spread([run.cpu_per_order for run in unhappy])),
         *table.cpu_rows(unhappy),
         row("  REST p50 / p99, ms", table.p50_p99(unhappy)),

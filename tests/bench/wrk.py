@@ -129,7 +129,16 @@ def _figures(script: str, port: int, seconds: float, connections: int) -> tuple[
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "requests.lua"
         path.write_text(script)
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "35s", "-s", str(path)]
+        command = [
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{max(1, round(seconds))}s",
+            "--timeout",
+            "35s",
+            "-s",
+            str(path),
+        ]
         done = subprocess.run([*command, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True)
     match = re.search(r"answers (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)", done.stdout)
     if match is None:

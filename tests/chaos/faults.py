@@ -3,6 +3,7 @@
 import random
 import tempfile
 import threading
+import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -15,21 +16,36 @@ import redis
 from kafka.errors import KafkaError
 
 from chassis import clock
+from chassis.simulation.switch import CONTROL_PATH
 from deploy.local.refusals import CannotStart
 from tests.chaos import demotion, garbage, webhooks
 from tests.chaos.afresh import GROUPS
 from tests.chaos.invariants import Broken
-from tests.chaos.links import LinkedStack
-from tests.chaos.schedule import PROCESSES, SERVERS, Fault
+from tests.chaos.links import OUTSIDE, LinkedStack
+from tests.chaos.schedule import SERVERS, SIMULATORS, Fault
 from tests.chaos.topics import Topics, set_offsets
 
 Undo = Callable[[], None]
 
 TERMINATE: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
+LOCK: Final = """
+    SELECT FROM {table} WHERE ctid IN (
+        SELECT ctid FROM {table} ORDER BY CAST(CAST(xmin AS text) AS bigint) DESC LIMIT 50) FOR UPDATE
+"""
+"""Of the rows that were changed last, as many as are busy."""
 
 
 def nothing() -> None:
     """To be undone."""
+
+
+def behave(stack: LinkedStack, simulator: str, told: str = "") -> None:
+    """Has a party outside do what it is told, or nothing worse than its scenarios say. Raises OSError."""
+    port = next(port for port, name, _ in OUTSIDE.values() if name == simulator)
+    url = f"http://{stack.place.address(port)}{CONTROL_PATH}"
+    method, body = ("PUT", told.encode()) if told else ("DELETE", None)
+    with urllib.request.urlopen(urllib.request.Request(url, body, method=method), timeout=5) as answer:
+        answer.read()
 
 
 class Faults:
@@ -55,6 +71,8 @@ class Faults:
             "refuse": self._link, "reset": self._link, "garbage": self._garbage, "duplicates": self._duplicates,
             "sessions": self._sessions, "flush": self._flush, "slice": self._link, "one_way": self._link,
             "read_only": self._demote, "rolling": self._roll, "replay": self._replay, "webhooks": self._webhooks,
+            "behaviour": self._misbehave,
+            "locks": self._lock,
         }  # fmt: skip
 
     def start(self, schedule: Sequence[Fault]) -> None:
@@ -79,8 +97,10 @@ class Faults:
             self._stack.bring_up(name)
         if self._is_demoted:
             demotion.promote(self._stack.infrastructure.database_url)
-        for name in PROCESSES:
-            self._stack.bring_up(name)
+        for service in self._stack.services:
+            self._stack.bring_up(service.name)
+            if service.name in SIMULATORS:
+                behave(self._stack, service.name)
 
     def _happen(self, fault: Fault, begun: float) -> None:
         if self._healing.wait(max(0.0, fault.at - (clock.monotonic() - begun))):
@@ -153,6 +173,16 @@ class Faults:
             connection.execute(TERMINATE, [fault.target])
         return nothing
 
+    def _lock(self, fault: Fault) -> Undo:
+        """A long transaction holds rows that everybody needs."""
+        connection = psycopg.connect(self._stack.infrastructure.database_url, connect_timeout=3)
+        try:
+            connection.execute(LOCK.format(table=fault.target))
+        except psycopg.Error:
+            connection.close()
+            raise
+        return connection.close
+
     def _flush(self, _fault: Fault) -> Undo:
         with redis.Redis.from_url(self._stack.infrastructure.redis_url, socket_timeout=3) as client:
             client.flushall()
@@ -165,7 +195,7 @@ class Faults:
 
     def _roll(self, _fault: Fault) -> Undo:
         """Every process, one after the other, as in a rolling release."""
-        for name in PROCESSES:
+        for name in [service.name for service in self._stack.services]:
             if self._healing.is_set():
                 break
             with self._busy[name]:
@@ -175,10 +205,16 @@ class Faults:
     def _replay(self, fault: Fault) -> Undo:
         """The consumer groups of a service hear the newest events of their topics again."""
         self._stack.take_down(fault.target)
-        for group, topics in GROUPS[fault.target].items():
-            set_offsets(self._kafka, group, topics, back=int(fault.detail.split()[0]))
-        self._stack.bring_up(fault.target)
+        try:
+            for group, topics in GROUPS[fault.target].items():
+                set_offsets(self._kafka, group, topics, back=int(fault.detail.split()[0]))
+        finally:
+            self._stack.bring_up(fault.target)
         return nothing
+
+    def _misbehave(self, fault: Fault) -> Undo:
+        behave(self._stack, fault.target, fault.detail)
+        return lambda: behave(self._stack, fault.target)
 
     def _webhooks(self, fault: Fault) -> Undo:
         chance = random.Random(f"{fault}")

@@ -24,6 +24,12 @@ CONTEXT_OF: Final = {
 ASKS: Final = {"gateway": tuple(CONTEXT_OF.values()), "order_service": ("inventory",)}
 """Who calls whom over gRPC."""
 
+OUTSIDE: Final[Mapping[str, tuple[str, str, str]]] = {
+    "payment_service": ("payments simulator", "payment_service.simulator", "PAYMENT_PROVIDER_URL"),
+    "supplier_service": ("suppliers simulator", "supplier_service.simulator", "SUPPLIER_URL"),
+}
+"""By service, whom it asks outside: the port, the process that plays that party, and the setting that names it."""
+
 SETTINGS: Final[Mapping[str, str]] = {
     "PAYMENT_TIMEOUT_SECONDS": "2",
     "PAYMENT_UNKNOWN_SCHEDULE": "1,2,4,8",
@@ -79,8 +85,8 @@ class LinkedStack(Stack):
 
     infrastructure: LinkedInfrastructure
 
-    def __init__(self, infrastructure: LinkedInfrastructure) -> None:
-        super().__init__(infrastructure, environment=SETTINGS)
+    def __init__(self, infrastructure: LinkedInfrastructure, simulators: str = "http") -> None:
+        super().__init__(infrastructure, environment={**SETTINGS, "SIMULATORS": simulators})
         self._bug = ""
         self._further: Mapping[str, Mapping[str, str]] = {}
         self._own: dict[str, dict[str, str]] = {}
@@ -116,6 +122,11 @@ class LinkedStack(Stack):
             for context in contexts:
                 link = self.proxy.open(f"{caller}-{context}", ("127.0.0.1", self.place.port(context)))
                 own[f"{context.upper()}_ADDRESS"] = f"127.0.0.1:{link.port}"
+        for asker, (port, simulator, setting) in OUTSIDE.items():
+            link = self.proxy.open(f"{asker}-outside", ("127.0.0.1", self.place.port(port)))
+            self._own[asker][setting] = f"http://127.0.0.1:{link.port}"
+            link = self.proxy.open(f"{simulator}-gateway", ("127.0.0.1", self.place.port("rest")))
+            self._own[simulator] = {"WEBHOOK_URL": f"http://127.0.0.1:{link.port}"}
 
     def _links_of(self, service: str) -> dict[str, str]:
         context = CONTEXT_OF[service]

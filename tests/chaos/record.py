@@ -10,7 +10,7 @@ from tests.chaos.load import NO_ANSWER, Wish
 from tests.end_to_end.shop import Answer
 
 _ORDERS: Final = """
-    SELECT CAST(id AS text) AS id, idempotency_key, customer_id, status, failure_code,
+    SELECT CAST(id AS text) AS id, idempotency_key, customer_id, status, attention, failure_code,
            jsonb_array_length(items) AS lines
     FROM orders.orders WHERE idempotency_key = ANY(:keys)
 """

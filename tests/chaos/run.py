@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
@@ -127,12 +127,12 @@ class Runs:
         records: list[Written] = []
         while True:
             with self._reading() as connection:
-                record = Record(orders_of(connection, crowd.wishes), crowd.wishes)
                 is_quiet = not _under_way(connection)
+                record = Record(orders_of(connection, crowd.wishes), crowd.wishes)
                 found = {**invariants.broken(connection), **record.broken(), **staff.broken(connection)}
                 if not found and (is_quiet or clock.monotonic() > deadline):
                     found = self._after_the_books(connection, crowd, records)
-                outcome.orders = Counter(str(order["status"]) for order in record.orders)
+                outcome.orders = Counter(map(_standing, record.orders))
             if (is_quiet and not found) or clock.monotonic() > deadline:
                 break
             threading.Event().wait(EVERY_SECONDS)
@@ -159,6 +159,11 @@ class Runs:
     def _reading(self) -> Iterator[Connection]:
         with self._engine.connect() as connection:
             yield connection
+
+
+def _standing(order: Mapping[str, Any]) -> str:
+    """Its status, and what it waits for."""
+    return f"{order['status']} for {order['attention']}" if order["attention"] else str(order["status"])
 
 
 def _under_way(connection: Connection) -> int:

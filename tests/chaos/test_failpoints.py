@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import chain
 
 import pytest
 from sqlalchemy import Engine, text
@@ -13,7 +12,7 @@ from deploy.local import Stack, temporary_state
 from tests.chaos import invariants
 from tests.chaos.failpoints import SERVICES, failpoints_of
 from tests.chaos.killing import Killing, armed_with_all
-from tests.chaos.paths import PATHS, Path, paths_of
+from tests.chaos.paths import Path, paths_of
 from tests.chaos.scene import Scene
 from tests.chaos.story import stories
 from tests.end_to_end.shop import Shop
@@ -105,16 +104,6 @@ def test_a_service_that_dies_there_loses_nothing_and_does_nothing_twice(
     assert has_died, f"{case.path.__name__} does not pass {case.point}"
     assert until(lambda: _nothing_is_untold(scene), seconds=30, every=0.05)
     assert until(lambda: not damage.done(), seconds=30, every=0.1), damage.told()
-
-
-def test_every_path_leads_over_a_failpoint_that_is_there() -> None:
-    points = list(chain.from_iterable(map(failpoints_of, SERVICES)))
-
-    assert [beginning for beginning in PATHS if not any(point.startswith(beginning) for point in points)] == []
-
-
-def test_a_failpoint_that_nobody_has_thought_of_lies_on_no_path() -> None:
-    assert paths_of("orders.something_new.before_commit") == ()
 
 
 def _go_on(journey: Iterator[None]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.failpoints import PROJECT, SERVICES, failpoints_of
-from tests.chaos.schedule import DRAWS, LINKS, PROCESSES, SERVERS, TOPICS, schedule
+from tests.chaos.schedule import BUSY_TABLES, DRAWS, LINKS, PROCESSES, SERVERS, SIMULATORS, TOPICS, schedule
 
 
 def test_a_seed_is_a_schedule() -> None:
@@ -22,7 +22,7 @@ def test_faults_come_in_order_while_there_is_load() -> None:
 def test_every_kind_of_fault_comes_and_hits_what_exists() -> None:
     faults = schedule("c", 5_000)
     assert len({fault.kind for fault in faults}) >= len(DRAWS)
-    places = {*PROCESSES, *SERVERS, *LINKS, *TOPICS, *SERVICES.values(), "services"}
+    places = {*PROCESSES, *SERVERS, *SIMULATORS, *LINKS, *TOPICS, *BUSY_TABLES, *SERVICES.values(), "services"}
     assert {fault.target for fault in faults} <= places
 
 

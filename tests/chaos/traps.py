@@ -25,6 +25,18 @@ class Trap:
     settings: Settings = field(default_factory=lambda: MappingProxyType({}))
 
 
+def together(traps: Sequence["Trap"]) -> Settings:
+    """The settings of several traps at once."""
+    settings: dict[str, dict[str, str]] = {}
+    for trap in traps:
+        for service, told in trap.settings.items():
+            known = settings.setdefault(service, {})
+            for name, value in told.items():
+                both = name == "FAILPOINT" and name in known
+                known[name] = f"{known[name]},{value}" if both else value
+    return settings
+
+
 def widened(service: str, failpoint: str, milliseconds: int) -> Settings:
     """Settings of a service that waits at a failpoint each time."""
     return {service: {"FAILPOINT": f"{failpoint}=sleep:{milliseconds}"}}
@@ -51,12 +63,12 @@ TRAPS: Final = (
         ("I5", "I6"),
         [Fault(0.5, "failpoint", "inventory_service", detail="inventory.inventory.before_commit=crash")],
     ),
-    # A cancel changes the payment whose answer is being written down.
+    # A void is asked for while the answer of the same payment is being written down, by who read it before.
     Trap(
         "lost_update",
         ("I3", "I5", "I6"),
-        habits=Habits(methods={"sim_ok": 50, "sim_slow:400": 50}, cancel_percent=70, cancel_pauses=(0.0, 0.05, 0.3)),
-        settings=widened("payment_service", "payments.record.before_save", 150),
+        habits=Habits(methods={"sim_ok": 1}, cancel_percent=80, cancel_pauses=(0.0, 0.3, 0.6, 1.0)),
+        settings=widened("payment_service", "payments.record.before_save", 1_000),
     ),
     # The goods of the younger order come first, and the supplier order of the older one is called off.
     Trap(

@@ -44,8 +44,8 @@ def messages(stack: LinkedStack, chance: random.Random, context: str) -> list[Me
     with psycopg.connect(stack.infrastructure.database_url, connect_timeout=3) as connection:
         bodies = list(_true_bodies(connection, context))
     made = [Message(body, *secret.signed_now(body), True) for body in bodies for _ in range(TIMES)]
-    made += [Message(body, *secret.signed_now(body), True) for body in _of_nobody()]
-    made += _not_to_be_let_in(secret, bodies or list(_of_nobody()))
+    made += [Message(body, *secret.signed_now(body), True) for body in of_nobody()]
+    made += not_to_be_let_in(secret, bodies or list(of_nobody()))
     chance.shuffle(made)
     return made
 
@@ -80,14 +80,14 @@ def _true_bodies(connection: psycopg.Connection[Any], context: str) -> Iterator[
         yield orjson.dumps({"type": f"payment.{outcome}", "key": key, **more})
 
 
-def _of_nobody() -> Iterator[bytes]:
+def of_nobody() -> Iterator[bytes]:
     """Signed, and about what nobody knows, or no message at all."""
     yield orjson.dumps({"type": "payment.voided", "key": ids.new_id(), "reference": "sim", "status": "ok"})
     yield delivered(ids.new_id())
     yield b"\x00 nothing that could be read"
 
 
-def _not_to_be_let_in(secret: WebhookSecret, bodies: Sequence[bytes]) -> Iterator[Message]:
+def not_to_be_let_in(secret: WebhookSecret, bodies: Sequence[bytes]) -> Iterator[Message]:
     """Signed with another secret, long ago, or for another body."""
     old = str(clock.unix_ms() // 1000 - WINDOW_SECONDS - 60)
     for body in bodies:

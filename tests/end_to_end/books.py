@@ -1,4 +1,4 @@
-"""What the databases say of the orders of the system under test, and whether the invariants hold."""
+"""What the databases of the system under test say of its orders: their changes, and whether the invariants hold."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +10,10 @@ from deploy.local import Stack
 from tests.chaos import invariants
 from tests.chaos.invariants import Broken
 
-TERMINAL = ("COMPLETED", "FAILED", "CANCELLED", "EXPIRED")
-
-_OPEN = f"SELECT count(*) FROM orders.orders WHERE status NOT IN {TERMINAL}"
 _CHANGES = (
     "SELECT CAST(step.order_id AS text), step.version FROM orders.timeline AS step JOIN orders.orders ON id = order_id"
     " WHERE customer_id = :customer_id ORDER BY step.transaction_id, step.order_id, step.version"
 )
-_STATUSES = "SELECT status, count(*) FROM orders.orders WHERE id = ANY(CAST(:ids AS uuid[])) GROUP BY status"
 
 
 class Books:
@@ -26,16 +22,6 @@ class Books:
     def __init__(self, stack: Stack) -> None:
         url = make_url(stack.infrastructure.database_url)
         self._engine = create_engine(url.set(drivername="postgresql+psycopg"))
-
-    def open_orders(self) -> int:
-        """How many orders have not ended."""
-        with self._reading() as connection:
-            return int(connection.execute(text(_OPEN)).scalar_one())
-
-    def statuses(self, order_ids: list[str]) -> dict[str, int]:
-        """How many of these orders stand where."""
-        with self._reading() as connection:
-            return {row[0]: row[1] for row in connection.execute(text(_STATUSES), {"ids": order_ids})}
 
     def changes(self, customer_id: str) -> list[tuple[str, int]]:
         """Every visible change of a customer's orders, as order and version, in the order in which it was made."""

@@ -165,6 +165,18 @@ def test_only_a_call_that_takes_its_time_is_told_as_slow(database, engine, outsi
     assert books.slow == ["slow"]
 
 
+def test_outcomes_of_a_trickle_are_recorded_together(database, engine, outside, books) -> None:  # type: ignore[no-untyped-def]
+    calls = engine(pace_seconds=1.0)
+    _decide(database, calls, _new(1))
+    assert until(lambda: books.batches == [1])
+
+    for name in ("a", "b", "c"):
+        _decide(database, calls, [NewCall("charge", name, "payment", {})])
+
+    assert until(lambda: len(books.outcomes) == 4)
+    assert books.batches == [1, 3]
+
+
 def test_of_two_engines_each_due_call_is_made_by_one(database, engine, outside, books) -> None:  # type: ignore[no-untyped-def]
     engine()
     engine()

@@ -81,6 +81,13 @@ def test_more_than_was_asked_for_is_kept_for_the_next_call(topic: str, producer:
     assert len(fetcher.fetch(7, 0.0)) == 7
 
 
+def test_a_backlog_of_megabytes_is_brought_as_well(topic: str, producer: Producer, opened: Open) -> None:
+    for number in range(10):
+        producer.send_round([Record(topic, f"key-{key}", bytes(50_000)) for key in range(number, number + 6)])
+
+    assert len(_fetched(opened(_from_start(topic)), 60)) == 60
+
+
 def test_it_goes_on_in_the_middle_of_a_compressed_batch(
     infrastructure: Infrastructure, topic: str, opened: Open
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from kafka import KafkaConsumer
 
 from chassis.database import Database, rows_of
+from chassis.envelope import Outgoing
 from chassis.outbox import Relay, tell
 from deploy.local.infrastructure import Infrastructure
 from protos.cloudevents.v1.cloudevents_pb2 import CloudEvent
@@ -134,3 +135,16 @@ def test_outbox_ids_follow_the_order_of_the_facts_under_concurrent_writers(datab
         mine = [PaymentCaptured.FromString(CloudEvent.FromString(row.payload).proto_data.value).amount_minor
                 for row in rows if row.key == f"w{number}"]  # fmt: skip
         assert mine == list(range(50))
+
+
+def test_a_backlog_of_large_facts_is_relayed_as_well(database, infrastructure, topic, relays) -> None:  # type: ignore[no-untyped-def]
+    """Sent together they are larger than what the broker takes at once: it would refuse them again in every round."""
+    facts = [captured(topic, f"{number}-{'x' * 200_000}", number) for number in range(30)]
+    facts = [Outgoing(topic, f"key-{number}", fact.message) for number, fact in enumerate(facts)]
+    small = captured(topic, "small", 99)
+    database.write(lambda connection: tell(connection, [*facts, small], "payments"))
+
+    _relay(database, infrastructure, relays)
+
+    assert sorted(number for _, number in _read(infrastructure, topic, 31)) == [*range(30), 99]
+    assert until(lambda: _backlog(database) == 0)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,11 +29,24 @@ _ROOT: Final = Path(__file__).parents[3]
 
 @pytest.fixture
 def channel(infrastructure: Infrastructure, urls: dict[str, str]) -> Iterator[grpc.Channel]:
-    """A channel to a running supplier service."""
+    """A channel to a supplier service that only answers: what a desk tells beside it stays where the desk looks."""
+    with a_service(infrastructure, roles="api") as opened:
+        yield opened
+
+
+@pytest.fixture
+def everything(infrastructure: Infrastructure, urls: dict[str, str]) -> Iterator[grpc.Channel]:
+    """A channel to a supplier service in all its roles."""
+    with a_service(infrastructure, roles="api,worker,relay,jobs") as opened:
+        yield opened
+
+
+@contextmanager
+def a_service(infrastructure: Infrastructure, roles: str) -> Iterator[grpc.Channel]:
     process = subprocess.Popen(
         [sys.executable, "-m", "supplier_service"],
         cwd=_ROOT,
-        env=os.environ | infrastructure.environment | {"SUPPLIER_CHECK_SECONDS": "3600"},
+        env=os.environ | infrastructure.environment | {"SUPPLIER_CHECK_SECONDS": "3600", "ROLES": roles},
         stdout=subprocess.DEVNULL,
     )
     with grpc.insecure_channel(infrastructure.place.address("suppliers")) as opened:
@@ -101,7 +115,7 @@ def test_a_signed_message_is_let_in_and_nothing_else(
 
 
 def test_a_simulated_supplier_tells_by_webhook_what_no_check_would_find_so_soon(
-    a_desk: Callable[..., Desk], channel: grpc.Channel
+    a_desk: Callable[..., Desk], everything: grpc.Channel
 ) -> None:
     # The process takes the request over from an instance that does not call; its checks come after an hour.
     idle, order = a_desk(is_open=False), ids.new_id()
@@ -112,8 +126,8 @@ def test_a_simulated_supplier_tells_by_webhook_what_no_check_would_find_so_soon(
     assert idle.entries() == [("delivered", 1, 0)]
 
 
-def test_the_service_says_that_it_serves(channel: grpc.Channel) -> None:
-    health: Any = HealthStub(channel)
+def test_the_service_says_that_it_serves(everything: grpc.Channel) -> None:
+    health: Any = HealthStub(everything)
 
     def is_serving() -> bool:
         answer = health.Check(health_pb2.HealthCheckRequest(), timeout=15, wait_for_ready=True)

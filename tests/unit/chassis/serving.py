@@ -1,5 +1,6 @@
 """A gRPC server of the chassis in the test's own process, with a servicer that does as the test says."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from chassis.health import Health
 from chassis.server import Server
 from protos.orders.v1 import orders_pb2 as pb
 from protos.orders.v1 import orders_pb2_grpc
+from tests.waiting import until
 
 AN_ID = "0190b6b2-0000-7000-8000-000000000000"
 CONTEXT = "serving"
@@ -70,6 +72,8 @@ async def serving(
     await health.started()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         yield Serving(server, health, channel, orders_pb2_grpc.OrderServiceStub(channel))
+        # A caller has its answer a moment before the call is counted.
+        await asyncio.to_thread(until, lambda: REGISTRY.get_sample_value(f"{CONTEXT}_rpc_in_flight") == 0, seconds=5)
     await server.stop(0)
 
 

@@ -83,7 +83,7 @@ def _met(answering: Answering) -> OutsideTrouble:
 
 def test_an_answer_is_read_by_who_asked() -> None:
     async def ask() -> int:
-        async with _asking(_saying(200, b'{"amount": 510}')) as outside:
+        async with _asking(_saying(200, b'{"amount": 510}'), timeout=5.0) as outside:
             return await outside.ask("POST", "/amounts", _amount, document={"of": "c-1"})
 
     assert asyncio.run(ask()) == 510
@@ -100,7 +100,7 @@ def test_the_trace_goes_along_and_the_token_too() -> None:
     async def ask() -> None:
         server = await asyncio.start_server(listening, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        outside = Outside("tests", "them", url, Limits(timeout=_TIMEOUT), token="between-us")
+        outside = Outside("tests", "them", url, Limits(timeout=5.0), token="between-us")
         tracing.current.set("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
         await outside.ask("GET", "/amount", _amount)
         await outside.close()
@@ -161,6 +161,31 @@ def test_a_request_that_found_no_free_connection_is_not_sent() -> None:
     assert sorted(type(trouble).__name__ for trouble in asyncio.run(meet())) == ["NotSent", "NotSent", "Unanswered"]
 
 
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_request_that_was_given_up_leaves_its_connection_to_nobody(times: int) -> None:
+    """Given up twice at once, by its own time-out and by who asked, httpx leaves a connection behind that is neither
+    used nor free: each later question that came upon it ended unanswered."""
+    came = asyncio.Event()
+    answers = [_saying(200, b'{"amount": 1}'), _silent]
+
+    async def first_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.set()
+        await answers.pop()(reader, writer)
+
+    async def live() -> int:
+        async with _asking(first_silent, connections=1, timeout=5.0) as outside:
+            asking = asyncio.create_task(outside.ask("GET", "/amount", _amount))
+            await came.wait()
+            for _ in range(times):
+                asking.cancel()
+                await asyncio.sleep(0)
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+            return await outside.ask("GET", "/amount", _amount)
+
+    assert asyncio.run(live()) == 1
+
+
 def test_after_failures_in_a_row_nothing_is_sent_until_it_has_rested() -> None:
     is_ill, requests = [True], []
 
@@ -169,7 +194,7 @@ def test_after_failures_in_a_row_nothing_is_sent_until_it_has_rested() -> None:
         await _saying(500 if is_ill[0] else 200, b'{"amount": 1}')(reader, writer)
 
     async def live() -> list[str]:
-        async with _asking(failing, failures=3, rest=0.2) as outside:
+        async with _asking(failing, failures=3, rest=0.2, timeout=5.0) as outside:
             met = [type(await _trouble(outside)).__name__ for _ in range(5)]
             await asyncio.sleep(0.25)
             met.append(type(await _trouble(outside)).__name__)
@@ -191,7 +216,7 @@ def test_an_answer_between_failures_keeps_it_closed() -> None:
         await _saying(next(statuses), b'{"amount": 1}')(reader, writer)
 
     async def live() -> int:
-        async with _asking(changing, failures=3) as outside:
+        async with _asking(changing, failures=3, timeout=5.0) as outside:
             for _ in range(2):
                 await _trouble(outside)
                 await _trouble(outside)

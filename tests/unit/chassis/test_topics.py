@@ -11,4 +11,7 @@ def test_facts_are_kept_for_seven_days_and_the_catalogue_for_good() -> None:
         "orders.events", "inventory.events", "payments.requests", "payments.events",
         "suppliers.requests", "suppliers.events",
     }  # fmt: skip
-    assert all(configs == {"retention.ms": "604800000"} for configs in kept.values())
+    assert all(configs["retention.ms"] == "604800000" for configs in kept.values())
+    assert all(int(configs["max.message.bytes"]) >= 11_000_000 for configs in kept.values()), (
+        "5,000 lines with all names long"
+    )

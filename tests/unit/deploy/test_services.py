@@ -6,7 +6,8 @@ import pytest
 
 from deploy.local.passwords import passwords_of
 from deploy.local.place import Place
-from deploy.local.services import BACKENDS, environment_of, url_for
+from deploy.local.refusals import CannotStart
+from deploy.local.services import BACKENDS, SERVICES, SIMULATORS, environment_of, processes, url_for, wants_simulators
 
 OWNER = "postgresql://owner:topsecret@db.example:5433/orders_db?sslmode=require"
 
@@ -32,3 +33,13 @@ def test_a_schemas_url_that_somebody_set_is_left_alone(tmp_path: Path, monkeypat
 
     assert environment["ORDERS_DATABASE_URL"] == "postgresql://elsewhere/orders"
     assert environment["PAYMENTS_DATABASE_URL"].startswith("postgresql://payments:")
+
+
+def test_simulators_are_processes_only_where_that_is_asked_for() -> None:
+    assert not wants_simulators({})
+    assert not wants_simulators({"SIMULATORS": "inprocess"})
+    assert wants_simulators({"SIMULATORS": "http"})
+    assert processes(with_simulators=False) == SERVICES
+    assert set(processes(with_simulators=True)) == {*SERVICES, *SIMULATORS}
+    with pytest.raises(CannotStart, match="SIMULATORS is 'grpc': it must be inprocess or http"):
+        wants_simulators({"SIMULATORS": "grpc"})

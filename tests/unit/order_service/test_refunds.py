@@ -76,6 +76,19 @@ def test_what_failed_is_free_to_be_asked_for_again() -> None:
     assert refunds.order.attention is None, "who asks again has seen it"
 
 
+def test_the_timeline_names_the_refund_that_needs_somebody() -> None:
+    """Who settles it by hand must say which one."""
+    refunds = some_refunds()
+    refund = ask(refunds, 200)
+
+    refunds.delay(refund, Attention.REFUND_FAILED, NOON)
+    refunds.fail(refund, "The card is closed.")
+
+    _, delayed, failed = (step.reason for step in refunds.order.steps)
+    assert delayed == f"The refund {refund.id} of 2.00 GBP was refused by the provider, and is tried again."
+    assert failed == f"The refund {refund.id} of 2.00 GBP failed: The card is closed."
+
+
 def test_part_of_the_money_is_back_then_all_of_it() -> None:
     refunds = some_refunds()
     part, rest = ask(refunds, 200), ask(refunds)

@@ -227,6 +227,24 @@ def test_after_the_last_step_of_the_schedule_an_operator_is_called_and_it_is_ask
     assert told(payment) == [PaymentUnknown, PaymentUnknown, PaymentUnknown, PaymentAttention, PaymentAttention]
 
 
+def test_what_was_never_sent_uses_up_nothing_of_the_schedule() -> None:
+    """The provider is away for longer than the whole schedule: counted as asked, every one would be an operator's."""
+    payment = a_payment()
+    payment.take_answer(charged(TimedOut(), took=10), POLICY)
+    payment.take_answer(looked_up(TimedOut(), at=15), POLICY)
+
+    pauses = []
+    for at in range(50, 5_000, 50):
+        following = payment.take_answer(looked_up(NotSent("connection refused"), at=at), POLICY)
+        assert following is not None
+        pauses.append(following.after)
+
+    assert set(pauses) == {30}
+    assert not payment.needs_operator
+    payment.take_answer(looked_up(CAPTURED, at=6_000), POLICY)
+    assert status_of(payment) is Status.CAPTURED
+
+
 def test_another_amount_than_asked_is_not_applied_but_shown_to_an_operator() -> None:
     payment = a_payment()
 

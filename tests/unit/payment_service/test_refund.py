@@ -176,6 +176,16 @@ def test_what_never_reached_the_provider_is_sent_until_it_does() -> None:
     assert refund.take_answer(sent(refunded()), POLICY) is None
 
 
+def test_what_was_never_sent_uses_up_nothing_of_the_schedule() -> None:
+    refund = a_refund()
+    refund.take_answer(sent(TimedOut()), POLICY)
+
+    following = [refund.take_answer(looked_up(NotSent("connection refused"), at=at), POLICY) for at in range(5, 500, 5)]
+
+    assert set(following) == {Next(Question.REFUND_LOOK_UP, 5.0)}
+    assert refund.attention is Attention.PAYMENT_UNKNOWN
+
+
 def test_after_the_schedule_it_is_asked_for_daily_for_an_operator() -> None:
     refund = a_refund()
     refund.take_answer(sent(TimedOut("")), POLICY)

@@ -310,6 +310,29 @@ def test_an_acceptance_that_comes_after_the_cancel_is_not_followed_by_checks() -
     assert status_of(order) is Status.CANCELLED
 
 
+def test_a_supplier_that_was_told_to_let_go_has_not_failed_when_it_is_asked_again() -> None:
+    """The question's caller died, and whoever asks it again is slower than our cancel."""
+    order = an_accepted_order()
+    order.cancel()
+
+    assert checked(order, Failed("nothing is known of it")) is None
+    assert order.take_answer(Question.CANCEL, Cancelled(), NOON, POLICY) is None
+
+    assert status_of(order) is Status.CANCELLED
+    assert told(order) == [SupplierOrderCancelled]
+
+
+def test_a_supplier_that_was_told_to_let_go_does_not_reject_what_it_is_asked_for_again() -> None:
+    order = a_supplier_order()
+    order.cancel()
+
+    assert reserved(order, Rejected("cancelled")) is None
+    assert order.take_answer(Question.CANCEL, Cancelled(), NOON, POLICY) is None
+
+    assert status_of(order) is Status.CANCELLED
+    assert told(order) == [SupplierOrderCancelled]
+
+
 def test_a_cancel_nobody_answers_ends_at_the_deadline() -> None:
     order = an_accepted_order()
     order.cancel()
