@@ -35,6 +35,8 @@ class Service:
         told = {**inherited(), **environment}
         if told.get("OIDC_CLIENT_SECRET"):
             told.setdefault("OIDC_CLIENT_ID", self.name)
+        if self in SIMULATORS:
+            told = {**way_of_webhooks(place, told), **told}
         return Command(" ".join((self.name, *arguments)), run, place.log_of(self.name), environment=told)
 
     def answering_at(self, place: Place, environment: Mapping[str, str] = os.environ) -> Callable[[], bool]:
@@ -77,6 +79,14 @@ def wants_simulators(environment: Mapping[str, str]) -> bool:
 def scheme_in(environment: Mapping[str, str]) -> str:
     """How REST is spoken to."""
     return "https" if environment.get("TLS_CERT_FILE") else "http"
+
+
+def way_of_webhooks(place: Place, environment: Mapping[str, str]) -> dict[str, str]:
+    """Where simulators bring their webhooks, and whom they believe there, when the gateway speaks TLS."""
+    if scheme_in(environment) == "http":
+        return {}
+    authority = environment.get("TLS_CA_FILE")
+    return {"WEBHOOK_URL": f"https://{place.address('rest')}", **({"SSL_CERT_FILE": authority} if authority else {})}
 
 
 def inherited() -> dict[str, str]:

@@ -43,3 +43,16 @@ def test_simulators_are_processes_only_where_that_is_asked_for() -> None:
     assert set(processes(with_simulators=True)) == {*SERVICES, *SIMULATORS}
     with pytest.raises(CannotStart, match="SIMULATORS is 'grpc': it must be inprocess or http"):
         wants_simulators({"SIMULATORS": "grpc"})
+
+
+def test_simulators_bring_their_webhooks_to_a_gateway_with_tls(tmp_path: Path) -> None:
+    place, sealed = Place(tmp_path, 100), {"TLS_CERT_FILE": "own.crt", "TLS_CA_FILE": "ca.pem"}
+
+    def told(environment: dict[str, str]) -> tuple[str | None, str | None]:
+        command = SIMULATORS[0].command(place, environment)
+        return command.environment.get("WEBHOOK_URL"), command.environment.get("SSL_CERT_FILE")
+
+    assert told(sealed) == ("https://127.0.0.1:8180", "ca.pem")
+    assert told({**sealed, "WEBHOOK_URL": "https://elsewhere"})[0] == "https://elsewhere"
+    assert told({})[0] is None
+    assert "WEBHOOK_URL" not in BACKENDS[0].command(place, sealed).environment
