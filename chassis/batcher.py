@@ -1,6 +1,6 @@
 """Many small requests as few large ones: what comes in while one batch is at work makes up the next.
 
-No timer: a lone request goes at once, and under load the batches grow by themselves.
+A lone request goes at once, and under load the batches grow by themselves.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from chassis import clock
 from chassis.database import Database, DatabaseAway, is_worth_another_try
 from chassis.errors import Overloaded, Refusal
 from chassis.logs import get_logger
@@ -24,7 +25,7 @@ log = get_logger(__name__)
 class Batcher(Generic[C, R]):
     """Hands commands to `work` in batches, on one thread; `work` gives each command its result or its refusal.
 
-    At most `max_queue` commands wait; beyond that they are refused with Overloaded.
+    At most `max_queue` commands wait; beyond that they are refused with Overloaded. Batches are `pace_seconds` apart.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Batcher(Generic[C, R]):
         name: str,
         max_batch: int = 200,
         max_queue: int = 10_000,
+        pace_seconds: float = 0.0,
     ) -> None:
         self._work = work
         self._max_batch = max_batch
@@ -43,6 +45,7 @@ class Batcher(Generic[C, R]):
         self._queue: deque[_Waiting[C, R]] = deque()
         self._filled = threading.Condition()
         self._is_stopping = False
+        self._pace = clock.Pace(pace_seconds, self._rest)
         self._thread = threading.Thread(target=self._run, name=f"{context}-{name}", daemon=True)
 
     def start(self) -> None:
@@ -82,7 +85,11 @@ class Batcher(Generic[C, R]):
         with self._filled:
             while not self._queue and not self._is_stopping:
                 self._filled.wait()
+            self._pace.begin()
             return [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch))]
+
+    def _rest(self, seconds: float) -> None:
+        self._filled.wait_for(lambda: self._is_stopping, seconds)
 
     def _results(self, commands: Sequence[C]) -> Sequence[R | Exception]:
         try:
@@ -121,10 +128,9 @@ class Writer(Batcher[Any, Any]):
         *,
         context: str,
         name: str = "writer",
-        max_batch: int = 200,
-        max_queue: int = 10_000,
+        pace_seconds: float = 0.0,
     ) -> None:
-        super().__init__(self._work_by_kind, context=context, name=name, max_batch=max_batch, max_queue=max_queue)
+        super().__init__(self._work_by_kind, context=context, name=name, pace_seconds=pace_seconds)
         self._database = database
         self._functions = functions
         self._committed = committed

@@ -1,6 +1,7 @@
 """The parts of the service, put together."""
 
 from functools import partial
+from typing import Final
 
 from chassis.consumer import Consumer
 from chassis.run import App
@@ -28,6 +29,9 @@ from protos.orders.v1.orders_pb2_grpc import add_OrderServiceServicer_to_server
 from protos.orders.v1.reports_pb2_grpc import add_ReportServiceServicer_to_server
 from protos.orders.v1.stuck_pb2_grpc import add_StuckOrderServiceServicer_to_server
 
+_CHANGES_PACE_SECONDS: Final = 0.05
+"""How far cancels, refunds and resumes are apart where many ask: one alone goes at once."""
+
 
 def build(app: App) -> None:
     """Put the service together."""
@@ -44,19 +48,18 @@ def build(app: App) -> None:
 
 
 def _serve(app: App, placing: Placing, catalogue: InventoryCatalogue, waiters: Waiters, metrics: OrderMetrics) -> None:
-    writer = app.writer(
-        {
-            PlaceOrder: placing.place_orders,
-            CancelOrder: cancel_orders,
-            RefundOrder: refund_orders,
-            ResumeOrder: resume_orders,
-        }
+    writer = app.writer({PlaceOrder: placing.place_orders})
+    # Apart from placing, which else would wait with them for the locks of their orders.
+    changes = app.writer(
+        {CancelOrder: cancel_orders, RefundOrder: refund_orders, ResumeOrder: resume_orders},
+        name="changes",
+        pace_seconds=_CHANGES_PACE_SECONDS,
     )
     reader = order_reader(app.database, CONTEXT)
     app.add_batcher(reader)
     desk = PlacingDesk(app.database, writer, catalogue, waiters, metrics, placing.currency)
-    app.add_servicer(add_OrderServiceServicer_to_server, OrderServicer(app.database, desk, writer, reader, metrics))
-    app.add_servicer(add_StuckOrderServiceServicer_to_server, StuckOrderServicer(app.database, writer))
+    app.add_servicer(add_OrderServiceServicer_to_server, OrderServicer(app.database, desk, changes, reader, metrics))
+    app.add_servicer(add_StuckOrderServiceServicer_to_server, StuckOrderServicer(app.database, changes))
     app.add_servicer(add_ReportServiceServicer_to_server, ReportServicer(app.database, placing.currency))
 
 

@@ -77,3 +77,22 @@ def test_what_waits_when_it_is_stopped_is_worked_off() -> None:
         return await asyncio.gather(*futures)
 
     assert asyncio.run(ask()) == [n * 2 for n in range(500)]
+
+
+def test_batches_of_a_trickle_are_apart_and_one_alone_goes_at_once() -> None:
+    batches: list[list[int]] = []
+
+    def work(commands: Sequence[int]) -> list[int]:
+        batches.append(list(commands))
+        return list(commands)
+
+    async def scenario() -> list[int]:
+        batcher = Batcher[int, int](work, context="orders", name="paced", pace_seconds=60.0)
+        batcher.start()
+        first = await batcher.submit(1)
+        others = batcher.submit_many([2]) + batcher.submit_many([3])
+        await asyncio.to_thread(batcher.stop)  # a stop waits for no pace
+        return [first, *await asyncio.gather(*others)]
+
+    assert asyncio.run(scenario()) == [1, 2, 3]
+    assert batches == [[1], [2, 3]]
