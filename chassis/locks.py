@@ -39,7 +39,7 @@ class RedisLock:
         self._client = client
         self._prefix = f"{context}:lock:"
         self._release = client.register_script(_RELEASE)
-        outcomes = counter(context, "locks", "Attempts to take locks by how they ended", "outcome")
+        outcomes = counter(context, "lock_attempts", "Attempts to take locks by how they ended", "outcome")
         self._taken, self._busy, self._left_out = (outcomes.labels(name) for name in ("taken", "busy", "left_out"))
 
     @asynccontextmanager

@@ -154,7 +154,9 @@ class CallMetrics:
     def __init__(self, context: str, name: str) -> None:
         self._running = gauge(context, "calls_in_flight", "Calls to the outside under way", "calls").labels(name)
         self._made = counter(context, "calls_answered", "Calls to the outside with an outcome", "calls").labels(name)
-        size = histogram(context, "calls_batch", "Outcomes recorded in one transaction", "calls", buckets=SIZES)
+        size = histogram(
+            context, "calls_batch_outcomes", "Outcomes recorded in one transaction", "calls", buckets=SIZES
+        )
         self._size = size.labels(name)
 
     def running(self, calls: int) -> None:

@@ -33,7 +33,7 @@ def sweep(
 
 def ledger_check(database: Database, every_seconds: float) -> Job:
     """Tell by how many pieces the movements differ from the balances, which must be none, and how many wait."""
-    difference = gauge(CONTEXT, "ledger_difference", "Pieces by which movements and balances differ; must be 0")
+    difference = gauge(CONTEXT, "ledger_difference_pieces", "Pieces by which movements and balances differ; must be 0")
     waiting = gauge(CONTEXT, "waiting_reservations", "Reservations that wait for goods")
 
     def work() -> None:
@@ -49,7 +49,7 @@ def ledger_check(database: Database, every_seconds: float) -> Job:
 def held_check(database: Database, every_seconds: float = HELD_CHECK_SECONDS) -> Job:
     """Tell by how many pieces what is reserved differs from what reservations hold, which must be none."""
     difference = gauge(
-        CONTEXT, "held_difference", "Pieces reserved that no reservation holds, or held twice; must be 0"
+        CONTEXT, "held_difference_pieces", "Pieces reserved that no reservation holds, or held twice; must be 0"
     )
 
     def work() -> None:

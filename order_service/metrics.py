@@ -18,7 +18,9 @@ class OrderMetrics:
         steps = counter(CONTEXT, "total", "Orders by the state that they came to", "status")
         self._steps = {status: steps.labels(status) for status in Status}
         self._replayed = counter(CONTEXT, "replayed", "Requests for orders that were placed before")
-        self._completed = histogram(CONTEXT, "completed_seconds", "Time from placed to completed", buckets=_SECONDS)
+        self._completed = histogram(
+            CONTEXT, "completion_duration_seconds", "Time from placed to completed", buckets=_SECONDS
+        )
 
     def placed(self, orders: int, replayed: int) -> None:
         """A batch of requests was stored."""

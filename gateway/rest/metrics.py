@@ -14,7 +14,7 @@ class HttpMetrics:
     def __init__(self) -> None:
         self._requests = counter("gateway", "http_requests", "Answered requests", "route", "method", "code")
         self._seconds = histogram(
-            "gateway", "http_request_seconds", "From a request's head to its answer", "route", "method"
+            "gateway", "http_request_duration_seconds", "From a request's head to its answer", "route", "method"
         )
         self.in_flight = 0
         in_flight = gauge("gateway", "http_requests_in_flight", "Requests that are being answered")
@@ -36,5 +36,5 @@ class BatchMetrics:
     """How well requests are gathered."""
 
     def __init__(self, waiting: Callable[[], float]) -> None:
-        self.size = histogram("gateway", "batch_size", "Requests that travel in one batch", buckets=_BATCH_SIZES)
+        self.size = histogram("gateway", "batch_requests", "Requests that travel in one batch", buckets=_BATCH_SIZES)
         gauge("gateway", "batched_requests_waiting", "Requests that wait for their result").set_function(waiting)

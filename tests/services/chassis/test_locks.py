@@ -34,7 +34,7 @@ def _run(url: str, body: Callable[[RedisLock, AsyncRedis, str], Awaitable[None]]
 
 
 def _counted(context: str, outcome: str) -> float | None:
-    return REGISTRY.get_sample_value(f"{context}_locks_total", {"outcome": outcome})
+    return REGISTRY.get_sample_value(f"{context}_lock_attempts_total", {"outcome": outcome})
 
 
 def test_who_comes_second_is_refused_after_its_wait(infrastructure: Infrastructure) -> None:

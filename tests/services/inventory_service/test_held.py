@@ -11,7 +11,7 @@ from tests.services.inventory_service.warehouse import Warehouse, placed
 
 
 def _told() -> float | None:
-    value: float | None = REGISTRY.get_sample_value("inventory_held_difference")
+    value: float | None = REGISTRY.get_sample_value("inventory_held_difference_pieces")
     return value
 
 

@@ -232,5 +232,5 @@ def test_the_metrics_say_that_the_ledger_adds_up(client: Client, settings: Mappi
             page.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
             return b"".join(iter(lambda: page.recv(65_536), b"")).decode()
 
-    assert until(lambda: "inventory_ledger_difference 0.0" in metrics())
+    assert until(lambda: "inventory_ledger_difference_pieces 0.0" in metrics())
     assert 'inventory_reservations_total{outcome="reserved"}' in metrics()

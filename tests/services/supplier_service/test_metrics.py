@@ -32,10 +32,10 @@ def test_open_supplier_orders_are_counted_by_status_with_the_age_of_the_oldest(a
 
 def test_the_time_to_delivery_is_measured_once_for_each(a_desk: Callable[..., Desk]) -> None:
     desk, order = a_desk(check_seconds=60), ids.new_id()
-    before = measured("supplier_order_seconds_count", outcome="delivered")
+    before = measured("supplier_order_duration_seconds_count", outcome="delivered")
     desk.hear(goods_requested(order))
     assert until(lambda: desk.statuses(order) == {"85123A": "ACCEPTED"})
 
     desk.news(*[(desk.reference(order), Delivered())] * 3)
 
-    assert measured("supplier_order_seconds_count", outcome="delivered") == before + 1
+    assert measured("supplier_order_duration_seconds_count", outcome="delivered") == before + 1
