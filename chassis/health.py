@@ -1,7 +1,8 @@
 """Health by dependency, asked of the dependencies in the background and told over grpc.health.v1.
 
 Names: "" and every service of ours are ready or not (protocols: readiness); "database", "kafka" and "redis" tell of
-themselves and never of readiness, but for the database, without which an `api` has nothing to say.
+themselves and never of readiness, but for the database, without which an `api` has nothing to say. "live" is of the
+process alone: it is served as long as anything is answered, so nobody is killed for what somebody else lacks.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ _PATIENCE_SECONDS: Final = 1.5
 _MESSAGES: Final[Any] = health_pb2  # whose published types lack the newer messages
 _SERVING: Final = HealthCheckResponse.SERVING
 _NOT_SERVING: Final = HealthCheckResponse.NOT_SERVING
+LIVE: Final = "live"
 
 log = get_logger(__name__)
 
@@ -96,6 +98,7 @@ class Health:
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
         for name in (*self._services, *self._checks):
             self._servicer.set(name, False)
+        self._servicer.set(LIVE, True)
 
     async def watch(self) -> None:
         """Ask, and go on asking, until cancelled."""

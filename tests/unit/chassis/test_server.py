@@ -76,6 +76,18 @@ def test_a_dependency_that_does_not_answer_at_all_is_away() -> None:
     asyncio.run(run())
 
 
+def test_a_process_lives_whatever_is_away() -> None:
+    async def run() -> None:
+        database = Dependency()
+        database.is_there = False
+        async with serving(_an_order, checks={"database": database.check}, needed=("database",)) as served:
+            await served.health.ask()
+            assert await _status(served, "") == NOT_SERVING
+            assert await _status(served, "live") == SERVING
+
+    asyncio.run(run())
+
+
 def test_who_watches_health_is_told_of_changes() -> None:
     async def run() -> None:
         database = Dependency()
@@ -93,7 +105,7 @@ def test_health_lists_every_name() -> None:
     async def run() -> None:
         async with serving(_an_order, checks={"database": Dependency().check}) as served:
             told = (await _health(served.channel).List(messages.HealthListRequest())).statuses
-            assert set(told) == {"", "orders.v1.OrderService", "database"}
+            assert set(told) == {"", "live", "orders.v1.OrderService", "database"}
 
     asyncio.run(run())
 
