@@ -11,7 +11,7 @@ TOP = frozenset(
         *PACKAGES,
         *("tests", "docs", ".ci"),
         *("Makefile", "pyproject.toml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"),
-        *("requirements.lock", "requirements-local.lock", "requirements-dev.lock"),
+        *("requirements.lock", "requirements-build.lock", "requirements-local.lock", "requirements-dev.lock"),
         *(".gitignore", ".gitattributes", ".dockerignore", ".editorconfig", ".env.example", ".python-version"),
     }
 )

@@ -12,7 +12,12 @@ from kafka.record import util
 
 from tests.architecture.sources import PROJECT, SERVICES
 
-LOCKS = {"requirements.lock": set(), "requirements-local.lock": {"local"}, "requirements-dev.lock": {"local", "dev"}}
+LOCKS = {
+    "requirements.lock": set(),
+    "requirements-build.lock": {"build"},
+    "requirements-local.lock": {"local"},
+    "requirements-dev.lock": {"local", "dev"},
+}
 PIN = re.compile(r"^([a-z0-9-]+)(?:\[[^]]+\])?==(\S+)", re.MULTILINE)
 NAME = re.compile(r"^[A-Za-z0-9._-]+")
 
@@ -45,6 +50,7 @@ def test_a_lock_gives_sums_and_no_addresses(lock: str) -> None:
 def test_the_locks_agree() -> None:
     everything = pins("requirements-dev.lock").items()
     assert pins("requirements.lock").items() <= pins("requirements-local.lock").items() <= everything
+    assert pins("requirements.lock").items() <= pins("requirements-build.lock").items() <= everything
 
 
 @pytest.fixture(scope="module")
