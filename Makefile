@@ -4,7 +4,7 @@ BIN := .venv/bin
 ANY_PYTHON = $(or $(wildcard $(BIN)/python),$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help run start stop status logs check test bench chaos clean environment dev-environment
+.PHONY: help run start stop status scale roll logs check test bench chaos clean environment dev-environment
 
 help:  ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,12 @@ stop:  ## end what runs
 
 status: environment  ## what runs, and whether it answers
 	@exec $(BIN)/python -m deploy.local status
+
+scale: environment  ## more or fewer of each while it runs: INSTANCES=order_service=2,order_service:worker=2,gateway=2
+	@exec $(BIN)/python -m deploy.local scale
+
+roll: environment  ## every process succeeded by a new one, one after the other, while it runs
+	@exec $(BIN)/python -m deploy.local roll
 
 logs:  ## what all of it says, as it says it; Ctrl-C ends the view
 	@exec $(ANY_PYTHON) -m deploy.local logs

@@ -82,6 +82,7 @@ class App:
             common.max_rpcs_in_flight,
             self.door,
             tls.server_credentials(common),
+            shares_port=common.ports_shared == "on",
         )
         self._writers: list[Part] = []
         self._consumers: list[Consumer[Any]] = []

@@ -1,8 +1,10 @@
 """Prometheus metrics under the context's name, with children bound once instead of looked up each time."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+import errno
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache, partial
 from typing import Any, Final
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics, start_http_server
@@ -14,6 +16,9 @@ SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 """Buckets for how long something took."""
 SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 """Buckets for how many went together."""
+_SUCCESSION_SECONDS: Final = 0.2
+_SUCCESSION_TRIES: Final = 1_500
+_PAUSE: Final = threading.Event()  # never set: `wait` on it is a pause
 
 
 @cache
@@ -36,10 +41,27 @@ def histogram(
     return Histogram(f"{context}_{name}", description, labels, buckets=buckets)
 
 
-def start_metrics_server(port: int, host: str, settings: AccessSettings) -> None:
-    """Answer GET /metrics, on a thread of its own; by TLS where there is a certificate. Raises OSError."""
+def start_metrics_server(port: int, host: str, settings: AccessSettings, *, waits: bool = False) -> None:
+    """Answer GET /metrics, on a thread of its own; by TLS where there is a certificate. Raises OSError.
+
+    A successor `waits` for the port, which its predecessor has until it ends.
+    """
     disable_created_metrics()  # type: ignore[no-untyped-call]  # a series beside each of ours that nobody reads
-    start_http_server(port, addr=host, **_tls_of(settings))
+    serve = partial(start_http_server, port, addr=host, **_tls_of(settings))
+    try:
+        serve()
+    except OSError as error:
+        if not waits or error.errno != errno.EADDRINUSE:
+            raise
+        threading.Thread(target=_once_free, args=(serve,), name="metrics-port", daemon=True).start()
+
+
+def _once_free(serve: Callable[[], object]) -> None:
+    for _ in range(_SUCCESSION_TRIES):
+        _PAUSE.wait(_SUCCESSION_SECONDS)
+        with suppress(OSError):
+            serve()
+            return
 
 
 def _tls_of(settings: AccessSettings) -> dict[str, Any]:

@@ -84,7 +84,8 @@ async def _serve(service: Service, settings: ServiceSettings) -> int:
     app = App(service.context, settings, service.migrations)
     service.build(app)
     try:
-        start_metrics_server(settings.metrics_port_of(service.context), settings.listen_host, settings)
+        waits, port = settings.ports_shared == "on", settings.metrics_port_of(service.context)
+        start_metrics_server(port, settings.listen_host, settings, waits=waits)
         await app.listen()
     except (OSError, RuntimeError) as error:
         print(f"{service.context} cannot listen: {error}. Is another one running here?", file=sys.stderr)

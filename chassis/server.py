@@ -18,7 +18,6 @@ _INFRASTRUCTURE: Final = (
     "grpc.channelz.v1.Channelz",
 )
 _OPTIONS: Final = (
-    ("grpc.so_reuseport", 0),  # a port that is taken must be told, not shared
     ("grpc.enable_channelz", 1),
     ("grpc.max_receive_message_length", 32 * 1024 * 1024),
     ("grpc.max_send_message_length", 32 * 1024 * 1024),
@@ -60,14 +59,20 @@ class Server:
         max_in_flight: int,
         door: Door | None = None,
         credentials: grpc.ServerCredentials | None = None,
+        *,
+        shares_port: bool = False,
     ) -> None:
-        """Without a door everybody may enter; without credentials in plain text."""
+        """Without a door everybody may enter; without credentials in plain text.
+
+        A port that is taken is told, not shared, unless both who listen there share it.
+        """
         self.address = address
         self.port = 0
         self._health = health
         self._credentials = credentials
         self._edge = Interceptor(context, max_in_flight, door or Door())
-        self._grpc = grpc.aio.server(interceptors=(self._edge,), options=_OPTIONS)
+        options = (*_OPTIONS, ("grpc.so_reuseport", int(shares_port)))
+        self._grpc = grpc.aio.server(interceptors=(self._edge,), options=options)
         self._services: list[str] = []
 
     def add(self, add_to_server: AddToServer, servicer: object) -> None:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from chassis import failpoints
-from chassis.addresses import is_loopback
+from chassis.addresses import host_and_port, is_loopback, server_addresses
 from chassis.limits.settings import LimitSettings
 from chassis.masking import without_credentials
 
@@ -41,14 +41,7 @@ def _redis_url(url: str) -> str:
 
 def broker_addresses(text: str) -> str:
     """One or more host:port, separated by commas; raises ValueError for anything else."""
-    return ",".join(_address(address.strip()) for address in text.split(","))
-
-
-def _address(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if text and not (host and port.isdecimal() and 0 < int(port) < 65_536):
-        raise ValueError("must be host:port")
-    return text
+    return ",".join(host_and_port(address.strip()) for address in text.split(","))
 
 
 def http_url(url: str) -> str:
@@ -120,23 +113,26 @@ class ServiceSettings(LimitSettings):
     listen_host: str = Field(
         default="127.0.0.1", description="address to listen on; while AUTH is off, a loopback address"
     )
-    orders_address: Annotated[str, AfterValidator(_address)] = Field(
-        default="", description="gRPC of orders; default 127.0.0.1:50051 + PORT_OFFSET"
+    orders_address: Annotated[str, AfterValidator(server_addresses)] = Field(
+        default="", description="gRPC of orders, several with commas; default 127.0.0.1:50051 + PORT_OFFSET"
     )
-    inventory_address: Annotated[str, AfterValidator(_address)] = Field(
-        default="", description="gRPC of inventory; default 127.0.0.1:50052 + PORT_OFFSET"
+    inventory_address: Annotated[str, AfterValidator(server_addresses)] = Field(
+        default="", description="gRPC of inventory, several with commas; default 127.0.0.1:50052 + PORT_OFFSET"
     )
-    suppliers_address: Annotated[str, AfterValidator(_address)] = Field(
-        default="", description="gRPC of suppliers; default 127.0.0.1:50053 + PORT_OFFSET"
+    suppliers_address: Annotated[str, AfterValidator(server_addresses)] = Field(
+        default="", description="gRPC of suppliers, several with commas; default 127.0.0.1:50053 + PORT_OFFSET"
     )
-    payments_address: Annotated[str, AfterValidator(_address)] = Field(
-        default="", description="gRPC of payments; default 127.0.0.1:50054 + PORT_OFFSET"
+    payments_address: Annotated[str, AfterValidator(server_addresses)] = Field(
+        default="", description="gRPC of payments, several with commas; default 127.0.0.1:50054 + PORT_OFFSET"
     )
     grpc_port: int = Field(
         default=0, ge=0, le=65_535, description="gRPC port; default 50051 to 50054 by context, + PORT_OFFSET"
     )
     metrics_port: int = Field(
         default=0, ge=0, le=65_535, description="port of /metrics; default 9101 to 9104 by context, + PORT_OFFSET"
+    )
+    ports_shared: Literal["on", "off"] = Field(
+        default="off", description="whether another process may listen at our ports beside us, as a successor does"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="the least that is logged"
@@ -185,7 +181,7 @@ class ServiceSettings(LimitSettings):
         return self.redis_url or f"redis://127.0.0.1:{56379 + self.port_offset}/0"
 
     def address_of(self, context: str) -> str:
-        """Where the gRPC server of a context answers, host:port."""
+        """Where the gRPC servers of a context answer, host:port, several separated by commas."""
         told = str(getattr(self, f"{context}_address"))
         return told or f"127.0.0.1:{GRPC_PORTS[context] + self.port_offset}"
 

@@ -3,11 +3,11 @@
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import grpc
 
 from chassis.access.settings import AccessSettings
+from chassis.addresses import ChannelOptions, options_for, target_of
 
 
 def server_credentials(settings: AccessSettings) -> grpc.ServerCredentials | None:
@@ -63,18 +63,22 @@ def client_context(environment: Mapping[str, str]) -> ssl.SSLContext:
     return context
 
 
-def aio_channel(address: str, credentials: grpc.ChannelCredentials | None, options: Any) -> grpc.aio.Channel:
-    """An asynchronous channel, secure where there are credentials."""
+def aio_channel(
+    addresses: str, credentials: grpc.ChannelCredentials | None, options: ChannelOptions
+) -> grpc.aio.Channel:
+    """An asynchronous channel to one server or several in turn, secure where there are credentials."""
+    target, given = target_of(addresses), options_for(addresses, options)
     if credentials is None:
-        return grpc.aio.insecure_channel(address, options=options)
-    return grpc.aio.secure_channel(address, credentials, options=options)
+        return grpc.aio.insecure_channel(target, options=given)
+    return grpc.aio.secure_channel(target, credentials, options=given)
 
 
-def channel(address: str, credentials: grpc.ChannelCredentials | None, options: Any) -> grpc.Channel:
-    """A channel, secure where there are credentials."""
+def channel(addresses: str, credentials: grpc.ChannelCredentials | None, options: ChannelOptions) -> grpc.Channel:
+    """A channel to one server or several in turn, secure where there are credentials."""
+    target, given = target_of(addresses), options_for(addresses, options)
     if credentials is None:
-        return grpc.insecure_channel(address, options=options)
-    return grpc.secure_channel(address, credentials, options=options)
+        return grpc.insecure_channel(target, options=given)
+    return grpc.secure_channel(target, credentials, options=given)
 
 
 def _bytes_of(file: Path | None) -> bytes | None:

@@ -22,8 +22,9 @@ def main(arguments: Sequence[str]) -> int:
     settings = load_settings(GatewaySettings)
     configure_logs("gateway", settings.log_level)
     try:
-        listening = listen(settings.listen_host, settings.port)
-        start_metrics_server(settings.metrics_port_of("gateway"), settings.listen_host, settings)
+        is_shared = settings.ports_shared == "on"
+        listening = listen(settings.listen_host, settings.port, is_shared=is_shared)
+        start_metrics_server(settings.metrics_port_of("gateway"), settings.listen_host, settings, waits=is_shared)
     except OSError as error:
         print(f"gateway cannot listen: {error}. Is another one running here?", file=sys.stderr)
         return 1

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from signal import Signals
 
 from deploy.local.background import go_silent
+from deploy.local.control import under_control
+from deploy.local.instances import counts_in
 from deploy.local.launch import PR_SET_PDEATHSIG
 from deploy.local.logbook import show_on_terminal
 from deploy.local.place import Place
@@ -20,10 +22,11 @@ ENDING = (Signals.SIGINT, Signals.SIGTERM, Signals.SIGHUP)
 
 def run(place: Place, when_up: Callable[[Stack], None]) -> int:
     """Brings everything up, calls `when_up`, stays. Ends cleanly on Ctrl-C, SIGTERM, or when the terminal closes."""
+    counts = counts_in(os.environ.get("INSTANCES", ""))
     follow_make()
     with ended_by_signals():
         try:
-            with Stack(place.state, place.port_offset, say=tell) as stack:
+            with Stack(place.state, place.port_offset, say=tell, counts=counts) as stack, under_control(stack):
                 show_on_terminal(stack.infrastructure.log)
                 when_up(stack)
                 stay(stack)

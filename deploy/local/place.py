@@ -56,6 +56,16 @@ class Place:
     def pids(self) -> Path:
         return self.state / "pids.json"
 
+    @property
+    def further_instances(self) -> Path:
+        """Where second and further instances answer, by name, as long as they run."""
+        return self.state / "instances.json"
+
+    @property
+    def control(self) -> Path:
+        """The socket at which a stack that runs is told what to change."""
+        return self.state / "control"
+
     def remember_offset(self) -> None:
         (self.state / "port_offset").write_text(str(self.port_offset))
 

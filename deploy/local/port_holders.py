@@ -11,6 +11,12 @@ def is_listened_on(port: int) -> bool:
     return any(state == LISTENING for state, _ in sockets_on(port))
 
 
+def listens(pid: int, port: int) -> bool:
+    """Whether this very process listens there, whoever else may."""
+    inodes = {f"socket:[{inode}]" for state, inode in sockets_on(port) if state == LISTENING}
+    return bool(inodes) and holds(Path(f"/proc/{pid}"), inodes)
+
+
 def holder(port: int) -> str:
     """A listener first; else whoever's outgoing connection was given this port."""
     found = sorted(sockets_on(port), key=lambda entry: entry[0] != LISTENING)

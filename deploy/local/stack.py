@@ -1,7 +1,7 @@
 """The whole system on one machine: infrastructure, schemas, topics, services, gateway."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import SIGKILL, Signals
 from time import monotonic
@@ -10,13 +10,16 @@ from typing import Self
 
 from deploy.local.access import LocalIssuer, wants_issuer
 from deploy.local.child import Command
+from deploy.local.fleet import Fleet
 from deploy.local.infrastructure import READY_SECONDS, Infrastructure
+from deploy.local.instances import Counts
 from deploy.local.issuer import NAME as ISSUER
 from deploy.local.logbook import progress_line
 from deploy.local.ports import HeldPorts
 from deploy.local.preparation import migrations, topics
 from deploy.local.readiness import require_done, require_ready
-from deploy.local.services import BACKENDS, SIMULATORS, Service, inherited, processes, wants_simulators
+from deploy.local.services import Service, inherited, processes, wants_simulators
+from deploy.local.supervisor import Supervisor
 from deploy.local.waiting import wait_until
 
 PREPARATION_SECONDS = 120.0
@@ -32,8 +35,12 @@ class Stack:
         port_offset: int | None = None,
         environment: Mapping[str, str] | None = None,
         say: Callable[[str], None] = lambda line: None,
+        counts: Counts | None = None,
     ) -> None:
-        """On a state folder, it has infrastructure of its own; on running infrastructure, it leaves that running."""
+        """On a state folder, it has infrastructure of its own; on running infrastructure, it leaves that running.
+
+        `counts` says how many there are of what is not there once, as INSTANCES does.
+        """
         self._is_guest = isinstance(infrastructure, Infrastructure) and infrastructure.is_running
         self.infrastructure = (
             infrastructure
@@ -42,9 +49,10 @@ class Stack:
         )
         self.place, self._say = self.infrastructure.place, say
         self._ports = HeldPorts(self.place, say)
-        self.environment = {**self.infrastructure.environment, **(environment or {})}
+        self.environment = {**self.infrastructure.environment, "PORTS_SHARED": "on", **(environment or {})}
         self._has_simulators = wants_simulators({**inherited(), **self.environment})
         self.services = processes(self._has_simulators)
+        self.fleet = Fleet(self, counts or {}, READY_SECONDS)
         self.issuer = LocalIssuer(self.place) if wants_issuer({**os.environ, **self.environment}) else None
         if self.issuer is not None:
             self.environment |= self.issuer.environment
@@ -68,16 +76,28 @@ class Stack:
     def stop(self) -> None:
         """The gateway first, so that nobody is let in to a system that is leaving; parties outside last."""
         if self.infrastructure.is_running:
-            self.infrastructure.supervisor.stop(["gateway"])
-            self.infrastructure.supervisor.stop([*(service.name for service in BACKENDS), ISSUER])
-            self.infrastructure.supervisor.stop([service.name for service in SIMULATORS])
+            self.fleet.stop()
+            self.infrastructure.supervisor.stop([ISSUER])
         self._ports.release()
+        self.fleet.release()
         if not self._is_guest:
             self.infrastructure.stop()
 
     def command_of(self, service: Service, further: Mapping[str, str]) -> Command:
         """How one process of ours is started; `further` settings are its own."""
         return service.command(self.place, {**self.environment, **further})
+
+    @property
+    def supervisor(self) -> Supervisor:
+        return self.infrastructure.supervisor
+
+    def scale(self, counts: Counts, say: Callable[[str], None] = lambda line: None) -> None:
+        """So many of each from now on; what is not named stays as it is. Raises CannotStart."""
+        self.fleet.scale(counts, say)
+
+    def roll(self, names: Sequence[str] = (), say: Callable[[str], None] = lambda line: None) -> None:
+        """Every service's process, or each of those named, is succeeded by another. Raises CannotStart."""
+        self.fleet.roll(names, say)
 
     @property
     def pids(self) -> dict[str, int]:
@@ -97,22 +117,20 @@ class Stack:
 
     def bring_up(self, name: str, environment: Mapping[str, str] | None = None) -> None:
         """Starts one process that is down, a service with further settings, and returns when it answers."""
-        service = SERVICE_BY_NAME.get(name)
-        if service is None:
+        instance = self.fleet.member(name)
+        if instance is None:
             self.infrastructure.bring_up(name)
             return
-        self.infrastructure.supervisor.start(self.command_of(service, environment or {}))
+        self.infrastructure.supervisor.start(self.fleet.command_of(instance, environment))
         self.wait_ready(name)
 
     def wait_ready(self, name: str, seconds: float = READY_SECONDS) -> None:
         """Raises CannotStart when it does not answer in time."""
-        service = SERVICE_BY_NAME.get(name)
-        if service is None:
+        instance = self.fleet.member(name)
+        if instance is None:
             self.infrastructure.wait_ready(name, seconds)
-            return
-        supervisor = self.infrastructure.supervisor
-        answers = service.answering_at(self.place, {**os.environ, **self.environment})
-        require_ready(supervisor, name, answers, self.place.log_of(name), seconds)
+        else:
+            self.fleet.wait_ready(instance, seconds)
 
     def __enter__(self) -> Self:
         self.start()
@@ -134,15 +152,9 @@ class Stack:
         self._say(progress_line("schemas and topics", monotonic() - begun, ""))
 
     def _start_services(self) -> None:
-        """All at once, because none needs another to start; told in order."""
-        begun = monotonic()
         if self.issuer is not None:
             self._start_issuer(self.issuer)
-        for service in self.services:
-            self.infrastructure.supervisor.start(self.command_of(service, {}))
-        for service in self.services:
-            self.wait_ready(service.name)
-            self._say(progress_line(service.name, monotonic() - begun, self.place.address(service.face)))
+        self.fleet.start(self._say)
 
     def _start_issuer(self, issuer: LocalIssuer) -> None:
         begun, supervisor = monotonic(), self.infrastructure.supervisor

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TypeVar
 
 from deploy.local.child import Command, signal_group, signal_one
+from deploy.local.waiting import wait_until
 from deploy.local.watched import Watched
 
 T = TypeVar("T")
@@ -44,6 +45,24 @@ class Supervisor:
         self._in_thread(partial(for_each, self._let_go, leaving))
         for watched in leaving:
             self._await_end(watched)
+
+    def succeed(self, command: Command, is_ready: Callable[[int], bool], seconds: float) -> bool:
+        """Starts another of that name, and ends the one before once `is_ready` says so of the new one's process id.
+
+        False when it does not become ready in time, or dies: it is ended, and the one before goes on.
+        """
+        successor = Watched(command, wanted=False)
+        self._in_thread(partial(self._spawn, successor))
+        wait_until(lambda: (pid := successor.pid) is None or is_ready(pid), seconds)
+        predecessor = self._watched.get(command.name)
+        if not self._in_thread(partial(self._put_in_place, successor, is_ready)):
+            self._in_thread(partial(self._let_go, successor))
+            self._await_end(successor)
+            return False
+        if predecessor is not None:
+            self._in_thread(partial(self._let_go, predecessor))
+            self._await_end(predecessor)
+        return True
 
     def kill(self, name: str, number: Signals = SIGKILL) -> None:
         """Sends a signal to the process itself; when it dies of it, it is started again."""
@@ -101,6 +120,15 @@ class Supervisor:
             return
         self._watched[command.name] = watched = Watched(command)
         self._spawn(watched)
+
+    def _put_in_place(self, successor: Watched, is_ready: Callable[[int], bool]) -> bool:
+        """Kept alive from now on, unless it has died or is not ready."""
+        if successor.pid is None or not is_ready(successor.pid):
+            return False
+        successor.wanted = True
+        self._watched[successor.command.name] = successor
+        self._write_pids()
+        return True
 
     def _spawn(self, watched: Watched) -> None:
         try:

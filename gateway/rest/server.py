@@ -32,10 +32,17 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """The port of REST, taken. Raises OSError when somebody else has it."""
+def listen(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
+    """The port of REST, taken. Raises OSError when somebody else has it, who does not share it as we do."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    if not is_shared:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    # Not listened on before we are ready: the kernel hands a part of the connections to whoever listens.
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.bind((host, port))
+    return bound
 
 
 def server_config(gateway: Gateway, settings: GatewaySettings) -> uvicorn.Config:

@@ -16,6 +16,8 @@ _NONSENSE = {
     "REDIS_URL": "http://127.0.0.1",
     "ORDERS_DATABASE_URL": "mysql://orders:hush@127.0.0.1/orders_db",
     "ORDERS_ADDRESS": "127.0.0.1:0",
+    "PAYMENTS_ADDRESS": "127.0.0.1:1,payments:2",
+    "PORTS_SHARED": "perhaps",
     "DRAIN_SECONDS": "-1",
     "MAX_RPCS_IN_FLIGHT": "many",
     "FAILPOINT": "orders.place=explode",
@@ -34,7 +36,7 @@ class ShopSettings(ServiceSettings):
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*_NONSENSE, "DATABASE_URL", "GRPC_PORT", "METRICS_PORT", "PAYMENTS_ADDRESS"):
+    for name in (*_NONSENSE, "DATABASE_URL", "GRPC_PORT", "METRICS_PORT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ORDERS_DATABASE_URL", "postgresql://orders:hush@127.0.0.1:5432/orders_db")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.further_ports import FurtherPorts
 from deploy.local.place import PORTS, Place
 from deploy.local.ports import HeldPorts, free_offset, is_free
 from deploy.local.refusals import CannotStart
@@ -65,3 +66,17 @@ def test_an_offset_for_tests_has_all_its_ports_free() -> None:
     offset = free_offset()
 
     assert all(is_free(port + offset) for port in PORTS.values())
+
+
+def test_a_further_port_is_anothers_to_listen_at_and_no_other_stacks() -> None:
+    ours, theirs = FurtherPorts(), FurtherPorts()
+
+    face, metrics = ours.of("order_service.2")
+
+    assert ours.of("order_service.2") == (face, metrics)
+    assert not {face, metrics} & set(theirs.of("order_service.2"))
+    with socket.create_server(("127.0.0.1", face)) as server:
+        assert server.getsockname()[1] == face
+    ours.release_all()
+    theirs.release_all()
+    assert is_free(face)

@@ -126,6 +126,47 @@ def test_a_child_that_does_not_listen_is_killed_after_its_grace(
     assert not is_alive(pid)
 
 
+def test_a_successor_takes_the_place_of_the_one_before_once_it_is_ready(
+    supervisor: Supervisor, command: MakeCommand
+) -> None:
+    supervisor.start(command("worker", WAITS))
+    before = supervisor.pids["worker"]
+    lived: list[bool] = []
+
+    def is_ready(pid: int) -> bool:
+        lived.append(is_alive(before))
+        return is_alive(pid)
+
+    assert supervisor.succeed(command("worker", WAITS), is_ready, seconds=5)
+
+    after = supervisor.pids["worker"]
+    assert lived
+    assert all(lived)
+    assert after != before
+    assert not is_alive(before)
+    supervisor.kill("worker")
+    assert until(lambda: supervisor.pids.get("worker", after) != after), "a successor is kept alive, too"
+
+
+def test_the_one_before_goes_on_where_its_successor_is_never_ready(
+    supervisor: Supervisor, command: MakeCommand
+) -> None:
+    supervisor.start(command("worker", WAITS))
+    before = supervisor.pids["worker"]
+    seen: list[int] = []
+
+    def is_never_ready(pid: int) -> bool:
+        seen.append(pid)
+        return False
+
+    assert not supervisor.succeed(command("worker", WAITS), is_never_ready, seconds=0.1)
+    assert not supervisor.succeed(command("worker", FAILS), is_never_ready, seconds=15)
+
+    assert supervisor.pids["worker"] == before
+    assert is_alive(before)
+    assert not is_alive(seen[0])
+
+
 def test_a_program_that_does_not_exist_is_reported_like_one_that_dies(
     supervisor: Supervisor, command: MakeCommand
 ) -> None:
