@@ -26,6 +26,7 @@ from chassis.redis import Feed, async_client
 from chassis.server import AddToServer, Server
 from chassis.settings import ServiceSettings
 from chassis.sizes import table_sizes
+from chassis.telemetry.switch import spans_of
 from protos.operations.v1.operations_pb2_grpc import add_OperationsServiceServicer_to_server
 
 Hook = Callable[[], Awaitable[None]]
@@ -75,6 +76,7 @@ class App:
         self.health = Health(context, checks, needed=("database",) if self._is_api else ())
         self.door = Door.of(common, Limits.of(common, context, common.redis))
         self.service_token = ServiceToken.of(common)
+        self.spans = spans_of(common, context)
         self.server = Server(
             context,
             common.grpc_address(context),
@@ -83,6 +85,7 @@ class App:
             self.door,
             tls.server_credentials(common),
             shares_port=common.ports_shared == "on",
+            spans=self.spans,
         )
         self._writers: list[Part] = []
         self._consumers: list[Consumer[Any]] = []
@@ -107,12 +110,14 @@ class App:
             self.add_job(Job("inbox partitions", _PARTITIONS_SECONDS, self._renew_partitions))
             self.add_job(table_sizes(self.database, self.context))
         self._consumers.append(consumer)
+        consumer.folding.spans = self.spans
         self.add_job(Job(f"{consumer.folding.consumer} retries", _RETRY_SECONDS, consumer.folding.retry_due))
 
     def add_relay(self, pace_seconds: float = PACE_SECONDS) -> Relay:
         """The relay of this context's outbox (runs in the role relay); the same one when asked again, at its pace."""
         if self._relay is None:
             self._relay = Relay(self.database, self._kafka, self.context, pace_seconds)
+            self._relay.spans = self.spans
         return self._relay
 
     def add_job(self, job: Job) -> None:
@@ -121,6 +126,7 @@ class App:
 
     def add_calls(self, calls: Calls[Any]) -> None:
         """Make these calls (role worker)."""
+        calls.spans = self.spans
         self._calls.append(calls)
 
     def writer(
@@ -129,6 +135,7 @@ class App:
         """A batcher of commands whose facts the relay is told of; runs in every role."""
         wake = self.add_relay().wake
         writer = Writer(self.database, functions, wake, context=self.context, name=name, pace_seconds=pace_seconds)
+        writer.spans = self.spans
         self._writers.append(writer)
         return writer
 
@@ -178,6 +185,8 @@ class App:
         await self.redis.aclose()
         self.feed.close()
         await _end(self.database.close)
+        if self.spans is not None:
+            await _end(self.spans.close)
 
     def _background(self) -> list[Part]:
         self._job_runner = JobRunner(self.database, self.context, self._jobs)

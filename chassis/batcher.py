@@ -14,6 +14,7 @@ from chassis.database import Database, DatabaseAway, is_worth_another_try
 from chassis.errors import Overloaded, Refusal
 from chassis.logs import get_logger
 from chassis.metrics import BatcherMetrics
+from chassis.telemetry.spans import Batch, Spans, told_in, with_traceparent
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -145,8 +146,18 @@ class Writer(Batcher[Any, Any]):
         self._database = database
         self._functions = functions
         self._committed = committed
+        self._name = name
+        self.spans: Spans | None = None
 
     def _work_by_kind(self, commands: Sequence[Any]) -> Sequence[Any]:
+        if self.spans is None:
+            return self._worked(commands)
+        batch = self.spans.batch(f"{self._name} batch")
+        results = self._worked([_joined(batch, command) for command in commands])
+        batch.end({"batch.size": len(commands), "batch.failed": sum(isinstance(each, Exception) for each in results)})
+        return results
+
+    def _worked(self, commands: Sequence[Any]) -> Sequence[Any]:
         results: list[Any] = [None] * len(commands)
         for kind in dict.fromkeys(type(command) for command in commands):
             places = [place for place, command in enumerate(commands) if type(command) is kind]
@@ -178,3 +189,10 @@ class Writer(Batcher[Any, Any]):
             return Overloaded("the rows this needs are busy; try again shortly")
         log.error("a command failed", exc_info=error, error_type=type(error).__name__)
         return error
+
+
+def _joined(batch: Batch, command: Any) -> Any:
+    """The command, within the span of its own that its batch leaves where its trace is looked at."""
+    told = told_in(command)
+    traceparent = batch.join(told, type(command).__name__)
+    return command if traceparent is told else with_traceparent(command, traceparent)

@@ -15,11 +15,12 @@ from typing import Any, Final, Generic, TypeVar
 import orjson
 from sqlalchemy import Connection
 
-from chassis import clock, ids
+from chassis import clock, ids, tracing
 from chassis.database import Database, DatabaseAway, is_worth_another_try, rows_of, run_sql
 from chassis.failpoints import failpoint
 from chassis.logs import get_logger
 from chassis.metrics import CallMetrics
+from chassis.telemetry.spans import Batch, Kind, Span, Spans
 
 O = TypeVar("O")  # noqa: E741  (the outcome of a call)
 
@@ -110,6 +111,7 @@ class Calls(Generic[O]):
         self._closing = closing
         self._owner = ids.new_id()
         self._metrics = CallMetrics(context, name)
+        self.spans: Spans | None = None
         self._waiting: deque[Call] = deque()
         self._running: dict[tuple[str, str], Call] = {}
         self._outcomes: list[tuple[Call, Any]] = []
@@ -264,12 +266,16 @@ class Calls(Generic[O]):
         task.add_done_callback(self._tasks.discard)
 
     async def _make(self, call: Call) -> None:
+        span = None if self.spans is None else _begun(self.spans, call)
         try:
             failpoint(f"{self._name}.before_call")
             outcome: Any = await self._caller(call)
             failpoint(f"{self._name}.after_call")
         except Exception as error:  # an edge: the recorder decides what an exception means
             outcome = error
+        if self.spans is not None and span is not None:
+            trouble = type(outcome).__name__ if isinstance(outcome, Exception) else ""
+            self.spans.end(span, f"call {call.kind}", Kind.CLIENT, {"call.attempt": call.attempt}, error=trouble)
         self._running.pop((call.kind, call.key), None)
         self._outcomes.append((call, outcome))
         self._fill()
@@ -302,6 +308,7 @@ class Calls(Generic[O]):
         while self._outcomes:
             await self._keep_apart()
             batch, self._outcomes = self._outcomes[:size], self._outcomes[size:]
+            traced = None if self.spans is None else _linked(self.spans, self._name, batch)
             try:
                 await self._database.awrite(lambda connection, batch=batch: self._write(connection, batch))  # type: ignore[misc]
             except Exception as error:  # an edge: what can be written is kept until it is
@@ -312,6 +319,8 @@ class Calls(Generic[O]):
                 continue
             pause, size = 0.05, _RECORD
             self._metrics.batch(len(batch))
+            if traced is not None:
+                traced.end({"batch.size": len(batch)})
             self._recorded()
         self._is_recording = False
 
@@ -373,3 +382,18 @@ class Calls(Generic[O]):
 @dataclass(frozen=True, slots=True)
 class _Slow:
     """Stands among the outcomes for a call that takes its time, so that both are written in the order they came."""
+
+
+def _begun(spans: Spans, call: Call) -> Span | None:
+    """A span for a call whose trace is looked at: what is asked outside, and what follows, goes on under it."""
+    if (span := spans.begin_if_sampled(call.payload.get("trace", ""))) is not None:
+        call.payload = {**call.payload, "trace": span.traceparent}
+        tracing.current.set(span.traceparent)
+    return span
+
+
+def _linked(spans: Spans, name: str, batch: "Sequence[tuple[Call, Any]]") -> Batch:
+    record = spans.batch(f"{name} record")
+    for call, _ in batch:
+        record.link(call.payload.get("trace", ""))
+    return record

@@ -62,3 +62,8 @@ class Pace:
 def unix_ms() -> int:
     """Milliseconds since 1970-01-01 UTC."""
     return time.time_ns() // 1_000_000
+
+
+def unix_ns() -> int:
+    """Nanoseconds since 1970-01-01 UTC."""
+    return time.time_ns()

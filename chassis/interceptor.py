@@ -16,6 +16,7 @@ from chassis.limits.limits import VOUCHER, refusal
 from chassis.logs import get_logger
 from chassis.metrics import counter, gauge, histogram
 from chassis.status import code_of, status_of, trailers_of
+from chassis.telemetry.spans import Kind, Span, Spans
 from chassis.validation import validate
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -47,8 +48,9 @@ class NotServed(Refusal):
 class Interceptor(grpc.aio.ServerInterceptor):
     """The one edge between gRPC and our servicers. Everything about a method is looked up once."""
 
-    def __init__(self, context: str, max_in_flight: int, door: Door) -> None:
+    def __init__(self, context: str, max_in_flight: int, door: Door, spans: Spans | None = None) -> None:
         self.domain = context
+        self.spans = spans
         self._door = door
         self.max_in_flight = max_in_flight
         self.in_flight = 0
@@ -128,19 +130,20 @@ class Method:
 class _Call:
     """One RPC from its first to its last moment."""
 
-    __slots__ = ("code", "context", "method", "started_at")
+    __slots__ = ("code", "context", "method", "span", "started_at")
 
     def __init__(self, method: Method, context: Context) -> None:
         self.method = method
         self.context = context
         self.code = "OK"
+        self.span: Span | None = None
         self.started_at = clock.monotonic()
         method.edge.in_flight += 1
 
     def admit(self) -> None:
         """Take the trace up; raises when the caller is gone, or when too many others are here."""
         context = self.context
-        traceparent = _trace_from(context)
+        traceparent = self._traced(_trace_from(context))
         # A task, and with it a context of its own, is made for every RPC: nothing to be set back.
         tracing.current.set(traceparent)
         context.set_trailing_metadata((("x-trace-id", tracing.trace_id_of(traceparent)),))
@@ -168,6 +171,19 @@ class _Call:
         """Count it."""
         self.method.edge.in_flight -= 1
         self.method.ended(self.code, clock.monotonic() - self.started_at)
+        if self.span is not None:
+            self._leave_span(self.span)
+
+    def _traced(self, traceparent: str) -> str:
+        if (spans := self.method.edge.spans) is None:
+            return traceparent
+        self.span = spans.begin_if_sampled(traceparent)
+        return self.span.traceparent if self.span is not None else traceparent
+
+    def _leave_span(self, span: Span) -> None:
+        if (spans := self.method.edge.spans) is not None:
+            told = {"rpc.system": "grpc", "rpc.method": self.method.name, "rpc.grpc.status_code": self.code}
+            spans.end(span, self.method.name, Kind.SERVER, told, error=self.code if self.code in _OURS_TO_SEE else "")
 
     def _log(self, error: Exception) -> None:
         if not isinstance(error, Refusal):

@@ -11,13 +11,11 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from redis.exceptions import RedisError
-
 from chassis import clock
 from chassis.errors import LockConflict
 from chassis.logs import get_logger
 from chassis.metrics import counter
-from chassis.redis import AsyncRedis
+from chassis.redis import AsyncRedis, RedisAway
 
 _FIRST_PAUSE_SECONDS: Final = 0.005
 _LONGEST_PAUSE_SECONDS: Final = 0.1
@@ -63,7 +61,7 @@ class RedisLock:
         try:
             for name in names:
                 await self._take(name, token, ttl_ms, until)
-        except RedisError as error:
+        except RedisAway as error:
             self._left_out.inc()
             log.warning("lock left out, redis is away", error=str(error))
             return False
@@ -82,5 +80,5 @@ class RedisLock:
     async def _give_back(self, names: Sequence[str], token: str) -> None:
         try:
             await self._release(keys=names, args=[token])
-        except RedisError as error:
+        except RedisAway as error:
             log.debug("locks run out by themselves, redis is away", error=str(error))

@@ -7,13 +7,14 @@ from typing import Final
 from kafka.errors import KafkaError
 from sqlalchemy import Connection
 
-from chassis import clock, ids, leases
+from chassis import clock, ids, leases, tracing
 from chassis.database import Database, Row, rows_of, run_sql
 from chassis.envelope import Outgoing, seal
 from chassis.failpoints import failpoint
 from chassis.logs import get_logger
 from chassis.metrics import OutboxMetrics
 from chassis.producer import Producer, Record
+from chassis.telemetry.spans import Kind, Spans
 
 _ROUND: Final = 500
 _ROUND_BYTES: Final = 900_000
@@ -92,6 +93,7 @@ class Relay:
         self._has_more = False
         self._pace = clock.Pace(pace_seconds, self._stopping.wait, _REST)
         self._measured_at = 0.0
+        self.spans: Spans | None = None
 
     def start(self) -> None:
         """Begin to relay, in a thread of its own."""
@@ -137,7 +139,8 @@ class Relay:
         if not rows:
             return _POLL_SECONDS
         failpoint(f"{self._context}.relay.before_send")
-        taken = self._connected().send_round([Record(row.topic, row.key, row.payload) for row in rows])
+        records = [Record(row.topic, row.key, row.payload) for row in rows]
+        taken = self._send(records) if self.spans is None else self._send_told(self.spans, records)
         failpoint(f"{self._context}.relay.after_send")
         # Kept for the next transaction; dying before it repeats these records, which the inboxes know.
         self._answered = [row.id for row, is_taken in zip(rows, taken, strict=True) if is_taken]
@@ -145,6 +148,19 @@ class Relay:
         if len(self._answered) < len(rows):
             raise KafkaError(f"{len(rows) - len(self._answered)} of {len(rows)} records were not acknowledged")
         return 0.0 if self._has_more else _SETTLE_SECONDS
+
+    def _send(self, records: Sequence[Record]) -> list[bool]:
+        return self._connected().send_round(records)
+
+    def _send_told(self, spans: Spans, records: Sequence[Record]) -> list[bool]:
+        batch = spans.batch("relay round", Kind.PRODUCER)
+        for record in records:
+            if traceparent := tracing.sampled_in(record.value):
+                told = {"messaging.destination.name": record.topic, "messaging.kafka.message.key": record.key}
+                batch.join(traceparent, f"send to {record.topic}", told)
+        taken = self._send(records)
+        batch.end({"batch.size": len(records)}, error="" if all(taken) else "not acknowledged")
+        return taken
 
     def _claim(self, connection: Connection) -> list[Row] | None:
         """Renew the lease, delete what the broker answered, and take the oldest event of each key; None: not ours."""

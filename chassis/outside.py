@@ -92,7 +92,7 @@ class Outside:
     ) -> A:
         """What the other side says to a request, as `reading` makes it. Raises NotSent, ErrorAnswer or Unanswered."""
         told = {
-            "traceparent": tracing.child_of(tracing.current.get()),
+            "traceparent": tracing.onward(tracing.current.get()),
             **({} if document is None else {"content-type": "application/json"}),
             **(headers or {}),
         }

@@ -5,13 +5,15 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Final
 
-import redis
-import redis.asyncio
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, WatchError
-
 from chassis import clock
 from chassis.logs import get_logger
+from chassis.telemetry.unseen import opentelemetry_unseen
+
+with opentelemetry_unseen():
+    import redis
+    import redis.asyncio
+    from redis.backoff import NoBackoff
+    from redis.exceptions import RedisError, WatchError
 
 AsyncRedis = redis.asyncio.Redis
 SyncRedis = redis.Redis

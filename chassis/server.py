@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection
 from chassis.access.door import Door
 from chassis.health import Health
 from chassis.interceptor import Context, Interceptor
+from chassis.telemetry.spans import Spans
 
 _INFRASTRUCTURE: Final = (
     health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
@@ -61,6 +62,7 @@ class Server:
         credentials: grpc.ServerCredentials | None = None,
         *,
         shares_port: bool = False,
+        spans: Spans | None = None,
     ) -> None:
         """Without a door everybody may enter; without credentials in plain text.
 
@@ -70,7 +72,7 @@ class Server:
         self.port = 0
         self._health = health
         self._credentials = credentials
-        self._edge = Interceptor(context, max_in_flight, door or Door())
+        self._edge = Interceptor(context, max_in_flight, door or Door(), spans)
         options = (*_OPTIONS, ("grpc.so_reuseport", int(shares_port)))
         self._grpc = grpc.aio.server(interceptors=(self._edge,), options=options)
         self._services: list[str] = []

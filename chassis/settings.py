@@ -14,6 +14,7 @@ from chassis import failpoints
 from chassis.addresses import host_and_port, is_loopback, server_addresses
 from chassis.limits.settings import LimitSettings
 from chassis.masking import without_credentials
+from chassis.telemetry.settings import TelemetrySettings
 
 ROLES: Final = ("api", "worker", "relay", "jobs")
 GRPC_PORTS: Final[Mapping[str, int]] = {"orders": 50051, "inventory": 50052, "suppliers": 50053, "payments": 50054}
@@ -90,7 +91,7 @@ def bootstrap_servers(told: str, offset: int) -> str:
     return told or f"127.0.0.1:{59092 + offset}"
 
 
-class ServiceSettings(LimitSettings):
+class ServiceSettings(LimitSettings, TelemetrySettings):
     """What every service can be told; each adds its own in a subclass. Read once, at start."""
 
     model_config = SettingsConfigDict(

@@ -6,6 +6,8 @@ from contextvars import ContextVar
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_ODD = frozenset("13579bdf")
+_SAMPLED_BYTES = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f][13579bdf]")
 
 current: ContextVar[str] = ContextVar("traceparent", default="")
 """The traceparent of what is being done now; empty outside of any request."""
@@ -28,9 +30,30 @@ def child_of(traceparent: str) -> str:
     return f"{traceparent[:36]}{_hex(64)}{traceparent[52:55]}"
 
 
+def onward(traceparent: str) -> str:
+    """What a party outside is told: the span that asks, where that is recorded; else one of its own."""
+    return traceparent if is_sampled(traceparent) else child_of(traceparent)
+
+
 def is_traceparent(text: str) -> bool:
     """Whether `text` is a valid traceparent (https://www.w3.org/TR/trace-context/#traceparent-header)."""
     return _TRACEPARENT.fullmatch(text) is not None and (len(text) == 55 or not text.startswith("00"))
+
+
+def is_sampled(traceparent: str) -> bool:
+    """Whether its spans are recorded, as whoever began it decided: the lowest bit of its flags."""
+    return traceparent[54:55] in _ODD and is_traceparent(traceparent)
+
+
+def sampled(traceparent: str) -> str:
+    """The same one with its spans recorded."""
+    return f"{traceparent[:53]}01"
+
+
+def sampled_in(payload: bytes) -> str:
+    """The traceparent in an envelope where it is sampled, without opening that; else empty."""
+    found = _SAMPLED_BYTES.search(payload)
+    return found[0].decode() if found else ""
 
 
 def trace_id_of(traceparent: str) -> str:

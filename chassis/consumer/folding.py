@@ -16,6 +16,7 @@ from chassis.envelope import Received, Undecodable, open_envelope, type_of
 from chassis.failpoints import failpoint
 from chassis.logs import get_logger
 from chassis.metrics import ConsumerMetrics
+from chassis.telemetry.spans import Batch, Kind, Spans
 
 L = TypeVar("L")
 
@@ -33,6 +34,7 @@ class Record:
     value: bytes
     fact: Received[Any] | None = None
     defect: tuple[str, str] | None = None  # reason and sentence
+    told: str = ""  # the traceparent that it came with, once that of a span stands in its place
 
     def letter(self, reason: str, error: str) -> Letter:
         fact = self.fact
@@ -67,6 +69,7 @@ class Folding(Generic[L]):
         self.database = database
         self.consumer = consumer
         self.metrics = ConsumerMetrics(context, consumer)
+        self.spans: Spans | None = None
         self._failpoint = f"{context}.{consumer}"
         self._fates: Counter[str] = Counter()
         self._room = room
@@ -102,6 +105,7 @@ class Folding(Generic[L]):
 
     def _apply(self, records: Sequence[Record]) -> None:
         started = clock.monotonic()
+        traced = None if self.spans is None else _joined(self.spans, self.consumer, records)
         try:
             loaded, fates = self.database.write(lambda connection: self._fold(connection, records))
         except Exception as error:  # an edge: whatever a fact ran into, it must not hold up its neighbours
@@ -110,7 +114,11 @@ class Folding(Generic[L]):
             failure = error
         else:
             self._note_applied(records, loaded, fates, started)
+            if traced is not None:
+                traced.end({"batch.size": len(records), **fates})
             return
+        if traced is not None:
+            traced.end({"batch.size": len(records)}, error=type(failure).__name__)
         # Outside of the handler: else each halving would add its traceback to the next one's.
         self._halve(records, failure)
 
@@ -265,6 +273,22 @@ class Folding(Generic[L]):
             while self.retry(row.topic, row.key):
                 continue
         self.metrics.parked(self.database.read(lambda connection: dead_letters.count(connection, self.consumer)))
+
+
+def _joined(spans: Spans, consumer: str, records: Sequence[Record]) -> Batch:
+    """A batch in which each record that is looked at has a span, under which its facts go on."""
+    batch = spans.batch(f"{consumer} batch", Kind.CONSUMER)
+    for record in records:
+        if record.fact is not None and tracing.is_sampled(record.fact.traceparent):
+            # A batch that is halved, or tried again, begins again where its records came from.
+            record.told = record.told or record.fact.traceparent
+            told = {"messaging.destination.name": record.topic, "messaging.kafka.message.key": record.key}
+            record.fact.traceparent = batch.join(record.told, f"apply {_last_word(record.fact.type)}", told)
+    return batch
+
+
+def _last_word(type_: str) -> str:
+    return type_.rpartition(".")[2]
 
 
 def storable(text: str) -> str:

@@ -1,5 +1,6 @@
 """The ASGI application: finds who answers a request, sends the answer, and turns what went wrong into problems."""
 
+import asyncio
 import gc
 from typing import Final
 
@@ -11,6 +12,8 @@ from chassis.access.policy import policy_named
 from chassis.limits.limits import Limits
 from chassis.logs import get_logger
 from chassis.settings import GRPC_PORTS
+from chassis.telemetry.spans import Spans
+from chassis.telemetry.switch import spans_of
 from gateway.live.sockets import WATCHING, Sockets
 from gateway.live.upstream import Upstream, upstream_of
 from gateway.rest.answers import Answer, Stream, of_problem, send_answer, send_stream
@@ -22,6 +25,7 @@ from gateway.rest.problems import Problem, unexplained
 from gateway.rest.requests import ClientGone, Receive, Request, Scope, Send
 from gateway.rest.routes import Endpoint, build_routes
 from gateway.rest.routing import Match, Router
+from gateway.rest.sampling import Sampling
 from gateway.settings import GatewaySettings
 
 _VERBS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -43,6 +47,8 @@ class Gateway:
         self._channels: Channels
         self._upstream: Upstream
         self._sockets: Sockets
+        self._spans: Spans | None = None
+        self._sampling: Sampling | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, one WebSocket, or the server's life from start to stop."""
@@ -65,7 +71,9 @@ class Gateway:
         self._upstream = upstream_of(self._channels.of("orders"), Writers(), self._settings.gateway_max_watching)
         origins = frozenset(self._settings.cors_origins.split(","))
         self._sockets = Sockets(self._upstream, door.gate(policy_named(WATCHING)), origins)
-        self._routes = build_routes(self._channels, self._settings, door, self._upstream)
+        if (spans := spans_of(self._settings, "gateway")) is not None:
+            self._spans, self._sampling = spans, Sampling(spans, self._settings.traces_sample_ratio)
+        self._routes = build_routes(self._channels, self._settings, door, self._upstream, self._spans)
         # What is there now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -76,11 +84,14 @@ class Gateway:
         self._upstream.close_all()
         await self._channels.close()
         await door.close()
+        if self._spans is not None:
+            await asyncio.to_thread(self._spans.close)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started, verb = clock.monotonic(), scope["method"]
         request = Request(scope, receive)
+        span = None if self._sampling is None else self._sampling.begin(request)
         tracing.current.set(request.traceparent)
         match = self._routes.match(scope["raw_path"].decode("latin-1"))
         self._metrics.in_flight += 1
@@ -88,7 +99,10 @@ class Gateway:
             status = await self._answer(match, verb, request, send)
         finally:
             self._metrics.in_flight -= 1
-        self._metrics.answered(_route(match), verb if verb in _VERBS else "other", status, clock.monotonic() - started)
+        told = verb if verb in _VERBS else "other"
+        self._metrics.answered(_route(match), told, status, clock.monotonic() - started)
+        if self._sampling is not None and span is not None:
+            self._sampling.end(span, _route(match), told, status)
 
     async def _answer(self, match: Match[Endpoint] | None, verb: str, request: Request, send: Send) -> int:
         """Sends the answer and returns its status; 499 when nobody is left to hear it."""

@@ -14,6 +14,7 @@ import grpc
 
 from chassis.limits.limits import VOUCHER
 from chassis.logs import get_logger
+from chassis.telemetry.spans import Batch, Kind, Spans
 from gateway.rest.metrics import BatchMetrics
 from gateway.rest.problems import Problem, overloaded
 
@@ -63,10 +64,11 @@ class Bounds:
 class Batches:
     """Carries entries through one streaming call, `call(message of entries)`."""
 
-    def __init__(self, call: Any, message: Callable[..., Any], bounds: Bounds) -> None:
+    def __init__(self, call: Any, message: Callable[..., Any], bounds: Bounds, spans: Spans | None = None) -> None:
         self._call = call
         self._message = message
         self._bounds = bounds
+        self._spans = spans
         self._queue: deque[Entry] = deque()
         self._waiting = 0
         self._waiting_bytes = 0
@@ -142,11 +144,14 @@ class Batches:
 
     async def _carry(self, batch: Sequence[Entry]) -> None:
         unstored = len(batch)
+        span = None if self._spans is None else _linked(self._spans, batch)
         try:
             message = self._message(entries=[entry.fields for entry in batch])
             # Where one request was counted here, all were.
-            metadata = ((VOUCHER, batch[0].voucher),) if batch[0].voucher else None
-            async for response in self._call(message, metadata=metadata, timeout=_patience(batch)):
+            metadata = ((VOUCHER, batch[0].voucher),) if batch[0].voucher else ()
+            if span is not None:
+                metadata = (*metadata, ("traceparent", span.span.traceparent))
+            async for response in self._call(message, metadata=metadata or None, timeout=_patience(batch)):
                 unstored -= _take_results(batch, response.results)
                 if unstored == 0:
                     unstored = -1
@@ -157,11 +162,21 @@ class Batches:
             if unstored > 0:
                 self._has_stored()
             _break_off(batch, None)
+            if span is not None:
+                span.end({"batch.size": len(batch)})
 
     def _has_stored(self) -> None:
         """What is left of the batch is waiting, not work: the next one may go."""
         self._being_stored -= 1
         self._wake()
+
+
+def _linked(spans: Spans, batch: Sequence[Entry]) -> Batch | None:
+    """A span for the call of a batch with somebody in it who is looked at."""
+    span = spans.batch("batch of orders", Kind.CLIENT)
+    for entry in batch:
+        span.link(entry.fields.get("traceparent", ""))
+    return span if span.is_told else None
 
 
 def _overload() -> Problem:

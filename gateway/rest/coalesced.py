@@ -4,6 +4,7 @@ from typing import Any
 
 import grpc
 
+from chassis.telemetry.spans import Spans
 from gateway.rest.answers import Answer, of_json
 from gateway.rest.batches import Batches, Bounds
 from gateway.rest.binding import Binding
@@ -25,11 +26,20 @@ class Coalesced:
     """Serves one face; each entry has its caller's token, trace and patience, and its own result."""
 
     def __init__(
-        self, face: Face, binding: Binding, channels: Channels, writers: Writers, deadline: float, bounds: Bounds
+        self,
+        face: Face,
+        binding: Binding,
+        channels: Channels,
+        writers: Writers,
+        deadline: float,
+        bounds: Bounds,
+        spans: Spans | None = None,
     ) -> None:
         carrier = face.method.containing_service.methods_by_name[face.options.coalesced_by]
         rpc = f"/{face.method.containing_service.full_name}/{carrier.name}"
-        self._batches = Batches(channels.stream(face.context, rpc, carrier), class_of(carrier.input_type), bounds)
+        self._batches = Batches(
+            channels.stream(face.context, rpc, carrier), class_of(carrier.input_type), bounds, spans
+        )
         self._binding = binding
         self._shape = shape_of(face, writers)
         self._writers = writers

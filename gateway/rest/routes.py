@@ -5,6 +5,7 @@ from functools import cache
 
 from chassis.access.door import Door
 from chassis.access.policy import policy_of
+from chassis.telemetry.spans import Spans
 from gateway.live.event_streams import EventStream
 from gateway.live.upstream import Upstream
 from gateway.page import page
@@ -34,12 +35,14 @@ from gateway.settings import GatewaySettings
 Endpoint = Callable[[Request], Awaitable[Answer | Stream]]
 
 
-def build_routes(channels: Channels, settings: GatewaySettings, door: Door, upstream: Upstream) -> Router[Endpoint]:
+def build_routes(
+    channels: Channels, settings: GatewaySettings, door: Door, upstream: Upstream, spans: Spans | None = None
+) -> Router[Endpoint]:
     """The router of all paths, each method's behind its gate; raises UnsupportedFace for what cannot be served."""
     router: Router[Endpoint] = Router()
     descriptors = load_descriptors()
     faces = read_faces(descriptors)
-    endpoints = Endpoints(channels, settings, faces, upstream)
+    endpoints = Endpoints(channels, settings, faces, upstream, spans)
     admission = Admission(settings.gateway_max_requests)
     for face in faces:
         endpoint = endpoints.of(face)
@@ -60,9 +63,15 @@ class Endpoints:
     """Makes the endpoint that fits a face."""
 
     def __init__(
-        self, channels: Channels, settings: GatewaySettings, faces: Sequence[Face], upstream: Upstream
+        self,
+        channels: Channels,
+        settings: GatewaySettings,
+        faces: Sequence[Face],
+        upstream: Upstream,
+        spans: Spans | None = None,
     ) -> None:
         self._channels = channels
+        self._spans = spans
         self._upstream = upstream
         self._faces = faces
         self._deadline = settings.gateway_deadline_seconds
@@ -83,7 +92,7 @@ class Endpoints:
         if face.options.coalesced_by and face.raw_body is not None:
             return Upload(face, binding, self._channels, self._writers)
         if face.options.coalesced_by:
-            return Coalesced(face, binding, self._channels, self._writers, self._deadline, self._bounds)
+            return Coalesced(face, binding, self._channels, self._writers, self._deadline, self._bounds, self._spans)
         if face.options.event_stream:
             return EventStream(binding, self._upstream)
         if face.method.server_streaming:

@@ -1,6 +1,16 @@
 """Trace context: the caller's where it is one, else a new one."""
 
-from chassis.tracing import child_of, from_headers, is_traceparent, new_traceparent, trace_id_of
+from chassis.tracing import (
+    child_of,
+    from_headers,
+    is_sampled,
+    is_traceparent,
+    new_traceparent,
+    onward,
+    sampled,
+    sampled_in,
+    trace_id_of,
+)
 
 GIVEN = f"00-{'4b' * 16}-{'f0' * 8}-01"
 
@@ -38,3 +48,22 @@ def test_a_child_stays_in_the_trace_with_a_span_of_its_own() -> None:
     assert is_traceparent(child)
     assert is_traceparent(child_of("nonsense"))
     assert new_traceparent() != new_traceparent()
+
+
+def test_the_lowest_bit_of_its_flags_says_that_a_trace_is_sampled() -> None:
+    assert is_sampled(GIVEN)
+    assert is_sampled(child_of(GIVEN))
+    assert is_sampled(sampled(new_traceparent()))
+    for not_sampled in ("", new_traceparent(), GIVEN[:53] + "02", GIVEN[:54], "x" * 54 + "1"):
+        assert not is_sampled(not_sampled)
+
+
+def test_the_sampled_trace_of_an_envelope_is_found_without_opening_it() -> None:
+    assert sampled_in(b"\x08\x01" + GIVEN.encode() + b"\x12") == GIVEN
+    assert sampled_in(new_traceparent().encode()) == sampled_in(b"") == ""
+
+
+def test_a_party_outside_is_told_the_span_that_asks_where_that_is_recorded() -> None:
+    assert onward(GIVEN) == GIVEN
+    assert onward(silent := new_traceparent()) != silent
+    assert trace_id_of(onward(silent)) == trace_id_of(silent)
