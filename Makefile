@@ -4,7 +4,7 @@ BIN := .venv/bin
 ANY_PYTHON = $(or $(wildcard $(BIN)/python),$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help run start stop status scale roll logs check test bench chaos clean environment dev-environment
+.PHONY: help run start stop status scale roll logs check test bench chaos load clean environment dev-environment
 
 help:  ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +37,7 @@ check: dev-environment  ## format, lint, types, arrows between packages, unit te
 	@$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 tests/architecture tests/unit
 
 test: check  ## check, then the services against real Postgres, Kafka and Valkey, then the whole system
-	@$(BIN)/python -m pytest -q --numprocesses=2 --dist=loadfile tests/services tests/end_to_end tests/chaos
+	@$(BIN)/python -m pytest -q --numprocesses=2 --dist=loadfile tests/services tests/end_to_end tests/chaos tests/load
 
 bench: dev-environment  ## measure speed, memory and idle load beside the floor; prints a table, writes JSON
 	@exec $(BIN)/python -m tests.bench
@@ -45,6 +45,10 @@ bench: dev-environment  ## measure speed, memory and idle load beside the floor;
 chaos: dev-environment  ## load and seeded faults, then every invariant; RUNS=10 SECONDS=10 SEED=… FROM=1
 	@exec $(BIN)/python -m tests.chaos --runs $(or $(RUNS),10) --seconds $(or $(SECONDS),10) \
 		--seed "$(SEED)" --from $(or $(FROM),1)
+
+load: dev-environment  ## crowds of customers by k6, and a report with charts; ONLY=ramp SOAK=1 DURATION=15m RATE=…
+	@exec $(BIN)/python -m tests.load --only "$(ONLY)" $(if $(SOAK),--soak) \
+		--duration "$(or $(DURATION),15m)" $(if $(RATE),--rate "$(RATE)")
 
 clean:  ## remove state, environment and everything built
 	@$(ANY_PYTHON) -m deploy.local clean

@@ -13,7 +13,8 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
 
 
-def _families() -> dict[int, list[int]]:
+def families() -> dict[int, list[int]]:
+    """The children of each process."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -24,17 +25,18 @@ def _families() -> dict[int, list[int]]:
     return children
 
 
-def _family(pid: int, children: Mapping[int, list[int]]) -> list[int]:
-    return [pid, *(member for child in children.get(pid, []) for member in _family(child, children))]
+def family(pid: int, children: Mapping[int, list[int]]) -> list[int]:
+    """A process with all its descendants."""
+    return [pid, *(member for child in children.get(pid, []) for member in family(child, children))]
 
 
 def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
     """CPU seconds used so far, per name; of children that ended as well."""
-    children = _families()
+    children = families()
     used: dict[str, float] = {}
     for name, pid in pids.items():
         total = 0.0
-        for member in _family(pid, children):
+        for member in family(pid, children):
             try:
                 fields = _stat(member)
             except (FileNotFoundError, ProcessLookupError):
@@ -48,7 +50,7 @@ def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
 
 def resident_mb(pids: Mapping[str, int]) -> dict[str, float]:
     """Resident megabytes of the largest process of each family (Postgres' share their buffers)."""
-    children = _families()
+    children = families()
     return {
-        name: max(int(_stat(member)[21]) * _PAGE_MB for member in _family(pid, children)) for name, pid in pids.items()
+        name: max(int(_stat(member)[21]) * _PAGE_MB for member in family(pid, children)) for name, pid in pids.items()
     }
