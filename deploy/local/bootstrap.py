@@ -36,6 +36,8 @@ def main(extra: str) -> None:
         if not is_stamped("project", project_files()):
             install_project()
     generate_protos()
+    if extra == "dev":
+        run([str(PYTHON), "-m", "deploy.monitoring", "tools"], "promtool could not be looked for.")
 
 
 def make_environment() -> None:
