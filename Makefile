@@ -36,8 +36,12 @@ check: dev-environment  ## format, lint, types, arrows between packages, unit te
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 tests/architecture tests/unit
 
-test: check  ## check, then the services against real Postgres, Kafka and Valkey, then the whole system
-	@$(BIN)/python -m pytest -q --numprocesses=2 --dist=loadfile tests/services tests/end_to_end tests/chaos tests/load
+manifests: dev-environment  ## build every overlay of deploy/kubernetes, and check it against Kubernetes and the code
+	@$(BIN)/python -m tests.manifests
+
+test: check manifests  ## check, then the services against real Postgres, Kafka and Valkey, then the whole system
+	@$(BIN)/python -m pytest -q --numprocesses=2 --dist=loadfile tests/services tests/end_to_end tests/chaos tests/load \
+		tests/manifests
 
 bench: dev-environment  ## measure speed, memory and idle load beside the floor; prints a table, writes JSON
 	@exec $(BIN)/python -m tests.bench

@@ -41,7 +41,7 @@ _PARAMETERS: dict[str, Schema] = {
     },
 }  # fmt: skip
 _PREFER = "`wait=N`: the answer may take up to N seconds (default 2, at most 30); `respond-async`: answer at once."
-_SYSTEM_PATHS = {
+SYSTEM_PATHS = {
     "/health": "Whether everything is there; `services` names what is not.",
     "/health/live": "Whether this process answers.",
     "/health/ready": "Whether orders can be taken.",
@@ -62,7 +62,7 @@ class OpenApi:
         paths: dict[str, dict[str, Any]] = {}
         for face in self._faces:
             paths.setdefault(face.paths[0], {})[face.verb.lower()] = self._operation(face)
-        paths |= {f"/api/v1{path}": {"get": _health_operation(path, text)} for path, text in _SYSTEM_PATHS.items()}
+        paths |= {f"/api/v1{path}": {"get": _health_operation(path, text)} for path, text in SYSTEM_PATHS.items()}
         tags = dict.fromkeys(face.method.containing_service for face in self._faces)
         return {
             "openapi": "3.1.0",

@@ -27,9 +27,11 @@ FURTHER_ROOMS = {
     "payment_service": frozenset({"assembly", "simulator"}),
     "supplier_service": frozenset({"assembly", "simulator"}),
 }
-KINDS_OF_TESTS = frozenset({"unit", "services", "end_to_end", "architecture", "bench", "load", "chaos"})
+KINDS_OF_TESTS = frozenset({"unit", "services", "end_to_end", "architecture", "bench", "load", "chaos", "manifests"})
 BUILT = re.compile(r"(_pb2(_grpc)?\.pyi?|\.pyc|\.binpb|\.egg-info/.*)$|^(build|dist|\.venv|\.local)/")
 EMPTY_NAMES = re.compile(r"(^|_)(utils?|helpers?|managers?|base|impl)($|_|\.)")
+KUSTOMIZE_BASE = "deploy/kubernetes/base/"
+"""What overlays are laid over; Kustomize has no other word for it."""
 
 
 def misplaced(path: str) -> str | None:
@@ -41,7 +43,7 @@ def misplaced(path: str) -> str | None:
         return f"{path}: the floor plan has no {parts[0]}"
     if parts[0] == "tests" and len(parts) > 2 and parts[1] not in KINDS_OF_TESTS:
         return f"{path}: there is no kind of tests named {parts[1]}"
-    if any(EMPTY_NAMES.search(part.lower()) for part in parts):
+    if any(EMPTY_NAMES.search(part.lower()) for part in parts) and not path.startswith(KUSTOMIZE_BASE):
         return f"{path}: its name says nothing of what it is for"
     return unknown_room(path)
 

@@ -1,0 +1,164 @@
+"""Who may reach whom by the network policies, compared with the arrows of the architecture."""
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from tests.manifests.workloads import Manifests
+
+SERVICES: Final = {"orders": 50051, "inventory": 50052, "suppliers": 50053, "payments": 50054}
+METRICS: Final = {"gateway": 9100, "orders": 9101, "inventory": 9102, "suppliers": 9103, "payments": 9104}
+REST, POSTGRES, KAFKA, VALKEY, HTTPS = 8080, 5432, 9092, 6379, 443
+
+
+class Arrow(NamedTuple):
+    """Somebody reaches a port of somebody."""
+
+    source: str
+    target: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Pods that are alike, or somebody outside of our namespace; with the ports that one may ask for there."""
+
+    name: str
+    labels: Mapping[str, str] | None = None
+    namespace: str = ""
+    address: str = ""
+    ports: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_ours(self) -> bool:
+        return self.labels is not None
+
+
+_OPERATED: Final = (
+    Place(
+        "postgres", {"cnpg.io/cluster": "order-system-db"}, ports={"sql": POSTGRES, "status": 8000, "exporter": 9187}
+    ),
+    Place("kafka", {"strimzi.io/cluster": "order-system"}, ports={"a": 9090, "b": 9091, "clients": KAFKA}),
+)
+"""Pods that operators make."""
+_OUTSIDE: Final = (
+    Place("ingress", namespace="ingress-nginx"),
+    Place("prometheus", namespace="monitoring"),
+    Place("keda", namespace="keda"),
+    Place("postgres operator", namespace="cnpg-system"),
+    Place("names", namespace="kube-system", ports={"dns": 53}),
+    Place("somebody else's namespace", namespace="default", ports={"any": 8080}),
+    Place("the world", address="203.0.113.1", ports={"https": HTTPS, "api": 6443, "smtp": 25, "kafka": KAFKA}),
+)
+
+
+def places(manifests: Manifests) -> list[Place]:
+    """Everybody who could reach somebody."""
+    made = [Place(workload.name, workload.labels, ports=workload.ports) for workload in manifests.workloads]
+    return [*made, *_OPERATED, *_OUTSIDE]
+
+
+def allowed(manifests: Manifests) -> set[Arrow]:
+    """Every arrow that the policies let through; names of services are anybody's, and left out."""
+    policies, everybody = manifests.of("NetworkPolicy"), places(manifests)
+    return {
+        Arrow(source.name, target.name, port)
+        for source in everybody for target in everybody
+        if (source.is_ours or target.is_ours) and (source.name != target.name or not _single(source))
+        for port_name, port in target.ports.items()
+        if port != _DNS and _leaves(policies, source, target, port_name, port)
+        and _enters(policies, source, target, port_name, port)
+    }  # fmt: skip
+
+
+_DNS: Final = 53
+
+
+def _single(place: Place) -> bool:
+    """One of ours has no business with its likes; those of an operator have."""
+    return place not in _OPERATED
+
+
+def _leaves(policies: Iterable[Any], source: Place, target: Place, port_name: str, port: int) -> bool:
+    return not source.is_ours or _passes(policies, source, target, (port_name, port), "Egress", "to")
+
+
+def _enters(policies: Iterable[Any], source: Place, target: Place, port_name: str, port: int) -> bool:
+    return not target.is_ours or _passes(policies, target, source, (port_name, port), "Ingress", "from")
+
+
+def _passes(
+    policies: Iterable[Any], guarded: Place, other: Place, port: tuple[str, int], direction: str, peers: str
+) -> bool:
+    """Without a policy that selects it everything passes; with some, what one of them lets through."""
+    about = [
+        policy["spec"] for policy in policies
+        if direction in policy["spec"]["policyTypes"] and _selects(policy["spec"]["podSelector"], guarded.labels or {})
+    ]  # fmt: skip
+    return not about or any(
+        _names_port(rule, port) and (not rule.get(peers) or any(_names(peer, other) for peer in rule[peers]))
+        for spec in about
+        for rule in spec.get(direction.lower(), [])
+    )
+
+
+def _names_port(rule: Any, port: tuple[str, int]) -> bool:
+    return not rule.get("ports") or any(entry["port"] in port for entry in rule["ports"])
+
+
+def _names(peer: Any, place: Place) -> bool:
+    if "ipBlock" in peer:
+        block = ipaddress.ip_network(peer["ipBlock"]["cidr"])
+        return bool(place.address) and ipaddress.ip_address(place.address) in block
+    if "namespaceSelector" in peer:
+        namespace = {"kubernetes.io/metadata.name": place.namespace or "order-system"}
+        return (
+            not place.address
+            and _selects(peer["namespaceSelector"], namespace)
+            and ("podSelector" not in peer or _selects(peer["podSelector"], place.labels or {}))
+        )
+    return place.is_ours and _selects(peer["podSelector"], place.labels or {})
+
+
+def _selects(selector: Any, labels: Mapping[str, str]) -> bool:
+    wanted: Mapping[str, str] = selector.get("matchLabels", {})
+    return wanted.items() <= labels.items() and all(
+        labels.get(expression["key"]) in expression["values"] for expression in selector.get("matchExpressions", [])
+    )
+
+
+def expected(manifests: Manifests) -> set[Arrow]:
+    """The arrows of the architecture (docs/architecture.md), for the workloads that there are."""
+    processes = {workload.name: workload for workload in manifests.ours}
+    arrows = set(_between_operated())
+    for name, workload in processes.items():
+        context = name.rpartition("-")[0] or name
+        if workload.kind == "Job":
+            arrows |= {Arrow(name, "kafka", KAFKA) if name == "topics" else Arrow(name, "postgres", POSTGRES)}
+            continue
+        arrows |= {
+            Arrow("prometheus", name, METRICS[context]),
+            Arrow(name, "valkey", VALKEY),
+            Arrow(name, "the world", HTTPS),
+        }
+        if name != "gateway":
+            arrows |= {Arrow(name, "postgres", POSTGRES), Arrow(name, "kafka", KAFKA)}
+    arrows |= {Arrow("gateway", f"{context}-api", port) for context, port in SERVICES.items()}
+    return arrows | {Arrow("ingress", "gateway", REST), Arrow("orders-api", "inventory-api", SERVICES["inventory"])}
+
+
+def _between_operated() -> Iterator[Arrow]:
+    """What operators, Prometheus and KEDA need of the stores."""
+    yield from (Arrow("postgres", "postgres", port) for port in (POSTGRES, 8000))
+    yield from (Arrow("postgres operator", "postgres", port) for port in (POSTGRES, 8000))
+    yield Arrow("prometheus", "postgres", 9187)
+    yield from (Arrow(store, "the world", port) for store in ("postgres", "kafka") for port in (HTTPS, 6443))
+    yield Arrow("keda", "kafka", KAFKA)
+
+
+def complaints(manifests: Manifests) -> Iterator[str]:
+    """A sentence for each arrow that is open and should not be, or should be and is not."""
+    there, wanted = allowed(manifests), expected(manifests)
+    yield from (f"{arrow.source} may reach {arrow.target}:{arrow.port}" for arrow in sorted(there - wanted))
+    yield from (f"{arrow.source} does not reach {arrow.target}:{arrow.port}" for arrow in sorted(wanted - there))

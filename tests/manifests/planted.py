@@ -1,0 +1,219 @@
+"""Mistakes to plant in the manifests, by the sentence that is to be said of each."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.manifests import environment, network, probes, running, schemas, stores
+from tests.manifests.workloads import Manifests
+
+CONTAINER = ("spec", "template", "spec", "containers", 0)
+POD = CONTAINER[:-2]
+
+Check = Callable[[Manifests], Iterator[str]]
+Plant = Callable[[Manifests], None]
+
+
+def at(kind: str, name: str, path: tuple[Any, ...], value: Any) -> Plant:
+    """Put a value somewhere in a document."""
+
+    def plant(manifests: Manifests) -> None:
+        found: Any = manifests.named(kind, name)
+        for step in path[:-1]:
+            found = found[step]
+        found[path[-1]] = value
+
+    return plant
+
+
+def without(kind: str, name: str, path: tuple[Any, ...]) -> Plant:
+    """Take something out of a document."""
+
+    def plant(manifests: Manifests) -> None:
+        found: Any = manifests.named(kind, name)
+        for step in path[:-1]:
+            found = found[step]
+        del found[path[-1]]
+
+    return plant
+
+
+def variable(workload: str, name: str, told: Any = None) -> Plant:
+    """Change, or with nothing take out, a variable of a Deployment."""
+
+    def plant(manifests: Manifests) -> None:
+        found: Any = manifests.named("Deployment", workload)
+        there: list[Any] = found["spec"]["template"]["spec"]["containers"][0]["env"]
+        position = next(index for index, entry in enumerate(there) if entry["name"] == name)
+        there[position : position + 1] = [told] if told else []
+
+    return plant
+
+
+def setting(name: str, text: str | None) -> Plant:
+    """Change, or with None take out, a setting that all are told."""
+
+    def plant(manifests: Manifests) -> None:
+        for settings in manifests.of("ConfigMap"):
+            settings["data"].pop(name, None)
+            settings["data"] |= {} if text is None else {name: text}
+
+    return plant
+
+
+def secret(name: str, secret: str, key: str) -> Any:
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+
+
+def open_postgres(manifests: Manifests) -> None:
+    """Both ends must be open: one policy lets everybody out to Postgres, the other everybody in."""
+    at("NetworkPolicy", "to-postgres", ("spec", "podSelector"), {})(manifests)
+    at("NetworkPolicy", "postgres", ("spec", "ingress", 0), {})(manifests)
+
+
+OF_SETTINGS = {
+    "orders-api: ORDERS_DATABASE_URL: is not set": variable("orders-api", "ORDERS_DATABASE_URL"),
+    "payments-worker: PAYMENTS_SIMULATOR_DATABASE_URL: is not set": variable(
+        "payments-worker", "PAYMENTS_SIMULATOR_DATABASE_URL"
+    ),
+    "ROLES: is not set": variable("orders-relay", "ROLES"),
+    "ROLES: must be some of": variable("orders-relay", "ROLES", told={"name": "ROLES", "value": "relais"}),
+    "ORDER_DATABASE_URL is no setting": variable(
+        "orders-api", "ORDERS_DATABASE_URL", secret("ORDER_DATABASE_URL", "orders-database", "url")
+    ),
+    "nobody makes the secret orders-db": variable(
+        "orders-api", "ORDERS_DATABASE_URL", secret("ORDERS_DATABASE_URL", "orders-db", "url")
+    ),
+    "nobody makes the secret redis with the key uri": variable(
+        "orders-api", "REDIS_URL", secret("REDIS_URL", "redis", "uri")
+    ),
+    "DRAIN_TIME is no setting": setting("DRAIN_TIME", "5"),
+    "DRAIN_SECONDS: ": setting("DRAIN_SECONDS", "soon"),
+    "OIDC_ISSUER: must be set while AUTH is on": setting("OIDC_ISSUER", None),
+    "LISTEN_HOST: must be a loopback address": setting("AUTH", "off"),
+    "LISTEN_HOST: is not set": setting("LISTEN_HOST", None),
+    "ORDERS_ADDRESS: is an address of the pod": setting("ORDERS_ADDRESS", "localhost:50051"),
+    "KAFKA_BOOTSTRAP_SERVERS: is not set": setting("KAFKA_BOOTSTRAP_SERVERS", None),
+    "PAYMENT_PROVIDER_URL: is not set": setting("PAYMENT_PROVIDER_URL", None),
+    "SUPPLIER_TOKEN: is not set": variable("suppliers-worker", "SUPPLIER_TOKEN"),
+    "order_servise is nothing that runs": at("Deployment", "orders-api", (*CONTAINER, "args"), ["order_servise"]),
+    "is not called with ['--migrat']": at("Job", "migrate-orders", (*CONTAINER, "args"), ["order_service", "--migrat"]),
+}
+OF_PROBES = {
+    "orders-api has the ports": at("Deployment", "orders-api", (*CONTAINER, "ports", 0, "containerPort"), 50052),
+    "payments-worker has the ports": at(
+        "Deployment", "payments-worker", (*CONTAINER, "ports", 1, "containerPort"), 9100
+    ),
+    "asks port 50051": at("Deployment", "inventory-api", (*CONTAINER, "readinessProbe", "grpc", "port"), 50051),
+    "livenessProbe asks for the health of 'database'": at(
+        "Deployment", "orders-api", (*CONTAINER, "livenessProbe", "grpc", "service"), "database"
+    ),
+    "livenessProbe asks /health/ready": at(
+        "Deployment", "gateway", (*CONTAINER, "livenessProbe", "httpGet", "path"), "/health/ready"
+    ),
+    "readinessProbe is missing": without("Deployment", "orders-api", (*CONTAINER, "readinessProbe")),
+    "Service/orders stands for nobody": at(
+        "Service", "orders", ("spec", "selector", "app.kubernetes.io/component"), "apis"
+    ),
+    "Service/orders has one address": without("Service", "orders", ("spec", "clusterIP")),
+    "Service/payments: port 50051 is not that": at("Service", "payments", ("spec", "ports", 0, "port"), 50051),
+    "ORDERS_ADDRESS leads to order:50051": setting("ORDERS_ADDRESS", "order:50051"),
+    "leads to order-system-kafka-bootstrap:9093": setting(
+        "KAFKA_BOOTSTRAP_SERVERS", "order-system-kafka-bootstrap:9093"
+    ),
+    "Ingress/gateway leads to": at("Service", "gateway", ("spec", "ports", 0, "name"), "http"),
+}
+OF_STORES = {
+    "the topic orders.event is not in": at("KafkaTopic", "orders.events", ("metadata", "name"), "orders.event"),
+    "the topic orders.events is missing": at("KafkaTopic", "orders.events", ("metadata", "name"), "orders.event"),
+    "the topic inventory.products is configured": at("KafkaTopic", "inventory.products", ("spec", "config"), {}),
+    "has 6 partitions": at("KafkaTopic", "payments.events", ("spec", "partitions"), 6),
+    "the topic payments.events has not 3 copies": at("KafkaTopic", "payments.events", ("spec", "replicas"), 2),
+    "fewer than 3 brokers": at("KafkaNodePool", "broker", ("spec", "replicas"), 1),
+    "Postgres has 2 instances": at("Cluster", "order-system-db", ("spec", "instances"), 2),
+    "one Postgres alone": at("Cluster", "order-system-db", ("spec", "postgresql", "synchronous", "number"), 0),
+    "archived nowhere": without("Cluster", "order-system-db", ("spec", "backup")),
+    "copies of Postgres each night": at("ScheduledBackup", "order-system-db", ("spec", "cluster", "name"), "other"),
+    "cannot log in with": at(
+        "Cluster", "order-system-db", ("spec", "managed", "roles", 0, "passwordSecret", "name"), "inventory-database"
+    ),
+    "has rights on what is others'": at(
+        "Cluster", "order-system-db", ("spec", "managed", "roles", 0, "superuser"), True
+    ),
+    "the schemas are": at("Database", "orders-db", ("spec", "schemas", 0, "owner"), "payments"),
+    "ScaledObject/payments-worker looks at": at(
+        "ScaledObject", "payments-worker", ("spec", "triggers", 0, "metadata", "consumerGroup"), "payment"
+    ),
+    "more than 12": at("ScaledObject", "payments-worker", ("spec", "maxReplicaCount"), 13),
+}
+OF_NETWORK = {
+    "somebody else's namespace may reach gateway:8080": without(
+        "NetworkPolicy", "gateway", ("spec", "ingress", 0, "from")
+    ),
+    "gateway may reach postgres:5432": open_postgres,
+    "gateway does not reach orders-api:50051": at(
+        "NetworkPolicy", "orders-api", ("spec", "ingress", 0, "from", 0, "podSelector", "matchLabels"), {"a": "b"}
+    ),
+    "orders-api does not reach inventory-api:50052": at(
+        "NetworkPolicy", "orders-asks-inventory", ("spec", "egress", 0, "ports", 0, "port"), 50051
+    ),
+    "migrate-orders does not reach postgres:5432": at(
+        "NetworkPolicy", "to-postgres", ("spec", "podSelector"), {"matchLabels": {"app.kubernetes.io/name": "orders"}}
+    ),
+    "orders-api may reach the world:25": at(
+        "NetworkPolicy", "to-the-world", ("spec", "egress", 0, "ports", 0, "port"), 25
+    ),
+    "keda does not reach kafka:9092": at(
+        "NetworkPolicy", "kafka", ("spec", "ingress", 0, "from", 1), {"podSelector": {}}
+    ),
+    "prometheus does not reach orders-jobs:9101": at("NetworkPolicy", "metrics", ("spec", "ingress"), []),
+}
+OF_RUNNING = {
+    "orders-api may run as root": without("Deployment", "orders-api", (*POD, "securityContext", "runAsNonRoot")),
+    "any system call": without("Deployment", "orders-api", (*POD, "securityContext", "seccompProfile")),
+    "may write to its root": at(
+        "Job", "migrate-orders", (*CONTAINER, "securityContext", "readOnlyRootFilesystem"), False
+    ),
+    "keeps capabilities": at("Deployment", "valkey", (*CONTAINER, "securityContext", "capabilities"), {}),
+    "may gain rights": without("Deployment", "gateway", (*CONTAINER, "securityContext", "allowPrivilegeEscalation")),
+    "is shown a token": without("Deployment", "gateway", (*POD, "automountServiceAccountToken")),
+    "mounts {'name': 'tmp', 'hostPath'": at(
+        "Deployment", "gateway", (*POD, "volumes", 0), {"name": "tmp", "hostPath": {"path": "/"}}
+    ),
+    "what it needs of CPU": without("Deployment", "gateway", (*CONTAINER, "resources", "requests", "cpu")),
+    "take all memory": without("Deployment", "gateway", (*CONTAINER, "resources", "limits")),
+    "is killed after 30 s": at("Deployment", "orders-api", (*POD, "terminationGracePeriodSeconds"), 30),
+    "is killed after 75 s": setting("DRAIN_SECONDS", "20"),
+    "stops before everybody": without("Deployment", "orders-api", (*CONTAINER, "lifecycle")),
+    "has 0 disruption budgets": at(
+        "PodDisruptionBudget", "orders-api", ("spec", "selector", "matchLabels"), {"app.kubernetes.io/name": "order"}
+    ),
+    "gone from all nodes": at("PodDisruptionBudget", "orders-api", ("spec", "maxUnavailable"), "100%"),
+    "not spread over nodes": without("Deployment", "orders-api", (*POD, "topologySpreadConstraints", 0)),
+    "spread together with others": at(
+        "Deployment", "orders-api", (*POD, "topologySpreadConstraints", 0, "labelSelector", "matchLabels"), {}
+    ),
+    "scales orders, which is not there": at(
+        "HorizontalPodAutoscaler", "orders-api", ("spec", "scaleTargetRef", "name"), "orders"
+    ),
+    "has a number of its own": at("Deployment", "orders-api", ("spec", "replicas"), 3),
+    "gone when its one pod goes": at("Deployment", "orders-relay", ("spec", "replicas"), 1),
+    "is scaled twice": at("HorizontalPodAutoscaler", "orders-api", ("spec", "scaleTargetRef", "name"), "gateway"),
+    "several releases": at("Deployment", "orders-api", (*CONTAINER, "image"), "registry.example/order-system:0.0.9"),
+    "runs whatever is there": at("Deployment", "valkey", (*CONTAINER, "image"), "docker.io/valkey/valkey"),
+}
+OF_SCHEMAS = {
+    "Deployment/orders-api: spec": at("Deployment", "orders-api", ("spec", "replica"), 2),
+    "NetworkPolicy/gateway: spec": at("NetworkPolicy", "gateway", ("spec", "policyTypes"), "Egress"),
+}
+PLANTED: list[tuple[Check, str, Plant]] = [
+    (check, sentence, plant)
+    for check, planted in (
+        (environment.complaints, OF_SETTINGS),
+        (probes.complaints, OF_PROBES),
+        (stores.complaints, OF_STORES),
+        (network.complaints, OF_NETWORK),
+        (running.complaints, OF_RUNNING),
+        (lambda manifests: (said for one in manifests.documents for said in schemas.complaints(one)), OF_SCHEMAS),
+    )
+    for sentence, plant in planted.items()
+]

@@ -1,0 +1,99 @@
+"""Whether Kafka and Postgres hold what the code uses: topics, groups, roles, schemas, and how many copies."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from chassis.topics import TOPICS, TopicSettings
+from deploy.kubernetes import secrets
+from tests.manifests.groups import consumer_groups
+from tests.manifests.workloads import Manifests
+
+PRODUCTION: Final = "production"
+COPIES: Final = 3
+COPIES_BEFORE_THE_ANSWER: Final = 2
+_MIN_INSYNC: Final = "min.insync.replicas"
+
+
+def complaints(manifests: Manifests) -> Iterator[str]:
+    """A sentence for each difference."""
+    yield from _of_topics(manifests)
+    yield from _of_roles(manifests)
+    yield from _of_scaling(manifests)
+    if manifests.name == PRODUCTION:
+        yield from _of_copies(manifests)
+
+
+def _of_topics(manifests: Manifests) -> Iterator[str]:
+    told = {topic["metadata"]["name"]: topic["spec"] for topic in manifests.of("KafkaTopic")}
+    table = {topic.name: dict(topic.configs) for topic in TOPICS}
+    yield from (f"the topic {name} is not in chassis/topics.py" for name in sorted(set(told) - set(table)))
+    yield from (f"the topic {name} is missing" for name in sorted(set(table) - set(told)))
+    partitions = TopicSettings.model_fields["kafka_partitions"].default
+    for name in sorted(set(table) & set(told)):
+        config = {key: str(value) for key, value in told[name]["config"].items() if key != _MIN_INSYNC}
+        if config != table[name]:
+            yield f"the topic {name} is configured {config}, in chassis/topics.py {table[name]}"
+        if told[name]["partitions"] != partitions:
+            yield f"the topic {name} has {told[name]['partitions']} partitions, not {partitions}"
+
+
+def _of_roles(manifests: Manifests) -> Iterator[str]:
+    names = set(secrets.ROLES)
+    for cluster in manifests.of("Cluster"):
+        roles = {role["name"]: role for role in cluster["spec"]["managed"]["roles"]}
+        if set(roles) != names:
+            yield f"Postgres has the roles {sorted(roles)}, not {sorted(names)}"
+        for name, role in roles.items():
+            if role["passwordSecret"]["name"] != secrets.database_secret(name) or not role.get("login"):
+                yield f"the role {name} cannot log in with the secret {secrets.database_secret(name)}"
+            if role.get("superuser") or role.get("inRoles"):
+                yield f"the role {name} has rights on what is others'"
+    for database in manifests.of("Database"):
+        schemas = {schema["name"]: schema.get("owner") for schema in database["spec"]["schemas"]}
+        if schemas != {name: name for name in names}:
+            yield f"the schemas are {schemas}: each is to be owned by the role of its name, {sorted(names)}"
+        if database["spec"]["name"] != secrets.DATABASE:
+            yield f"the database is {database['spec']['name']}, not {secrets.DATABASE}"
+
+
+def _of_scaling(manifests: Manifests) -> Iterator[str]:
+    partitions = TopicSettings.model_fields["kafka_partitions"].default
+    for scaled in manifests.of("ScaledObject"):
+        name, spec = scaled["metadata"]["name"], scaled["spec"]
+        context = name.removesuffix("-worker")
+        triggers = [trigger["metadata"] for trigger in spec["triggers"]]
+        told = {(trigger["consumerGroup"], trigger["topic"]) for trigger in triggers}
+        read = {(group, topic) for group, topics in consumer_groups().get(context, {}).items() for topic in topics}
+        if told != read:
+            yield f"ScaledObject/{name} looks at {sorted(told)}, and the service reads {sorted(read)}"
+        if spec["maxReplicaCount"] > partitions:
+            yield f"ScaledObject/{name}: more than {partitions} have nothing to read"
+        brokers = {trigger["bootstrapServers"] for trigger in triggers}
+        there = {f"{kafka['metadata']['name']}-kafka-bootstrap.order-system.svc" for kafka in manifests.of("Kafka")}
+        if {broker.rpartition(":")[0] for broker in brokers} != there:
+            yield f"ScaledObject/{name} asks {sorted(brokers)}, and Kafka is {sorted(there)}"
+
+
+def _of_copies(manifests: Manifests) -> Iterator[str]:
+    for topic in manifests.of("KafkaTopic"):
+        name, spec = topic["metadata"]["name"], topic["spec"]
+        if spec["replicas"] != COPIES or spec["config"].get(_MIN_INSYNC) != COPIES_BEFORE_THE_ANSWER:
+            yield f"the topic {name} has not {COPIES} copies, {COPIES_BEFORE_THE_ANSWER} of them before the answer"
+    for pool in manifests.of("KafkaNodePool"):
+        if pool["spec"]["replicas"] < COPIES:
+            yield f"KafkaNodePool/{pool['metadata']['name']} has fewer than {COPIES} brokers"
+    for cluster in manifests.of("Cluster"):
+        yield from _of_postgres(cluster["spec"])
+    backed_up = {backup["spec"]["cluster"]["name"] for backup in manifests.of("ScheduledBackup")}
+    if {cluster["metadata"]["name"] for cluster in manifests.of("Cluster")} - backed_up:
+        yield "nothing takes copies of Postgres each night"
+
+
+def _of_postgres(spec: Any) -> Iterator[str]:
+    synchronous = spec["postgresql"].get("synchronous", {})
+    if spec["instances"] != COPIES:
+        yield f"Postgres has {spec['instances']} instances, not {COPIES}"
+    if synchronous.get("number") != 1 or synchronous.get("dataDurability") != "required":
+        yield "a commit may be answered that one Postgres alone has"
+    if "barmanObjectStore" not in spec.get("backup", {}):
+        yield "the WAL of Postgres is archived nowhere"
