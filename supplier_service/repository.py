@@ -95,8 +95,13 @@ class SupplierOrders:
         self._calls = calls
         outcomes = counter(CONTEXT, "supplier_orders", "Supplier orders by what became of them", "outcome")
         self._counted = {fact: outcomes.labels(outcome) for fact, outcome in _OUTCOMES.items()}
-        about = "Time from the request for goods to their delivery, or to another end"
-        took = histogram(CONTEXT, "supplier_order_duration_seconds", about, "outcome", buckets=_AGES)
+        took = histogram(
+            CONTEXT,
+            "supplier_order_duration_seconds",
+            "Time from the request for goods to their delivery, or to another end",
+            "outcome",
+            buckets=_AGES,
+        )
         self._took: dict[type[Fact], Any] = {fact: took.labels(_OUTCOMES[fact]) for fact in _ENDS}
 
     def load(self, connection: Connection, order_ids: Sequence[str]) -> Loaded:
