@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from signal import SIGTERM, default_int_handler, signal
 from typing import Final
 
 from deploy.local import CannotStart, Stack, temporary_state
@@ -77,12 +78,16 @@ def load(asked: argparse.Namespace, k6: Path) -> Sequence[Outcome]:
 
 
 def main() -> int:
-    """Find k6, start a system, load it, stop it."""
+    """Find k6, start a system, load it, stop it; also when we are told to end."""
     asked = _arguments()
+    signal(SIGTERM, default_int_handler)
     try:
         outcomes = load(asked, find_k6(_say))
     except (NoLoadClient, CannotStart, Broke) as error:
         print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; what was measured before is in the report", file=sys.stderr)
         return 2
     missed = [f"{outcome.scenario.name}: {bar.what}" for outcome in outcomes for bar in outcome.bars if not bar.is_met]
     print(f"\n{asked.report}/report.html has the charts. " + (f"MISSED: {'; '.join(missed)}" if missed else "All met."))

@@ -9,7 +9,10 @@ Points = Sequence[tuple[float, float]]
 
 _WIDTH, _HEIGHT = 720, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 34, 56
-_COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f")
+_COLOURS: Final = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"),
+    *("#56b4e9", "#000000", "#7f7f7f", "#882255", "#44aa99"),
+)
 """Told apart by the colour-blind too."""
 _LEGEND_COLUMN: Final = 158
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from chassis import clock
 from deploy.local import Stack
+from deploy.local.child import Command, spawn
 from tests.load.answers import Answers, Record, percentile
 from tests.load.bars import Bar, Found, books
 from tests.load.books import Books
@@ -86,6 +87,8 @@ class Runner:
         self._k6_runs(scenario, secrets.token_hex(4).upper(), record)
         self._books.unfinished()
         times = [answer.at / 1000 for answer in record.answers.named("place") if answer.status == 201]
+        if not times:
+            raise Broke(f"nobody was answered with 201: {record.answers.statuses('place')}")
         second_half = [at for at in times if at > times[-1] - seconds / 2]
         return len(second_half) / (seconds / 2)
 
@@ -95,10 +98,8 @@ class Runner:
     def _k6_runs(self, scenario: Scenario, run: str, record: Record) -> bool:
         """Whether the script's own thresholds were met."""
         log = self._folder / f"{scenario.name}-{run}.log"
-        with log.open("wb") as said:
-            process = subprocess.Popen(
-                self._command(scenario, record.file), env=self._environment(scenario, run), stdout=said, stderr=said
-            )
+        command = Command("k6", self._command(scenario, record.file), log, self._environment(scenario, run))
+        process = spawn(command)
         try:
             self._follow(process, scenario, record)
         finally:
@@ -109,11 +110,11 @@ class Runner:
         record.read_on()
         return process.returncode == 0
 
-    def _command(self, scenario: Scenario, file: Path) -> list[str]:
-        return [
+    def _command(self, scenario: Scenario, file: Path) -> tuple[str, ...]:
+        return (
             str(self._k6), "run", "--quiet", "--no-color", "--no-usage-report", "--no-summary", "--address", "",
             "--system-tags", "name,status,scenario", "--out", f"csv={file}", str(SCRIPTS / f"{scenario.name}.js"),
-        ]  # fmt: skip
+        )  # fmt: skip
 
     def _environment(self, scenario: Scenario, run: str) -> Mapping[str, str]:
         return {
