@@ -114,9 +114,10 @@ class App:
         self.add_job(Job(f"{consumer.folding.consumer} retries", _RETRY_SECONDS, consumer.folding.retry_due))
 
     def add_relay(self, pace_seconds: float = PACE_SECONDS) -> Relay:
-        """The relay of this context's outbox (runs in the role relay); the same one when asked again, at its pace."""
+        """The relay of this context's outbox (leads in the role relay); the same one when asked again, at its pace."""
         if self._relay is None:
-            self._relay = Relay(self.database, self._kafka, self.context, pace_seconds)
+            may_lead = "relay" in self.roles
+            self._relay = Relay(self.database, self._kafka, self.context, pace_seconds, may_lead=may_lead)
             self._relay.spans = self.spans
         return self._relay
 
@@ -194,8 +195,8 @@ class App:
         if "worker" in self.roles:
             # Calls first: a consumer's first batch may already decide some.
             parts += [*self._calls, *self._consumers]
-        if "relay" in self.roles and self._relay is not None:
-            parts.append(self._relay)
+        if self._relay is not None:
+            parts.append(self._relay)  # in every role: where it may not lead, it rings for the one that does
         if "jobs" in self.roles:
             parts.append(self._job_runner)
         return parts

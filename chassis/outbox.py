@@ -1,5 +1,6 @@
 """Facts out: told in the transaction that made them true, relayed to Kafka in order, deleted once acknowledged."""
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import Final
@@ -8,6 +9,7 @@ from kafka.errors import KafkaError
 from sqlalchemy import Connection
 
 from chassis import clock, ids, leases, tracing
+from chassis.bell import Bell
 from chassis.database import Database, Row, rows_of, run_sql
 from chassis.envelope import Outgoing, seal
 from chassis.failpoints import failpoint
@@ -22,8 +24,12 @@ _ROUND_BYTES: Final = 900_000
 _RECORD_BYTES: Final = 100
 """What a record has beside its payload, generously."""
 _LEASE_SECONDS: Final = 10.0
-_POLL_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 1.0
+"""How long the one that leads waits for somebody to wake it."""
 _STANDBY_SECONDS: Final = 2.0
+_LONGEST_WAIT: Final = 3_600.0
+_FREE: Final = "free"
+"""What one that led says when it leaves, so that another leads at once."""
 _SETTLE_SECONDS: Final = 0.1
 """What was acknowledged is deleted by the next round; where none is called for, by one after this time."""
 PACE_SECONDS: Final = 0.010
@@ -71,16 +77,28 @@ def tell(connection: Connection, facts: Sequence[Outgoing], source: str) -> None
 
 
 class Relay:
-    """Sends what stands in the outbox; one instance at a time, by a lease row.
+    """Sends what stands in the outbox; one instance at a time, by a lease row. Who stands by rings for it.
 
     Rules (protocols: the relay): at most one event per key and round, the oldest; the next round starts when every
     record of the last is answered; never a cursor `id > last`, which would skip what commits late.
     """
 
     def __init__(
-        self, database: Database, bootstrap_servers: str, context: str, pace_seconds: float = PACE_SECONDS
+        self,
+        database: Database,
+        bootstrap_servers: str,
+        context: str,
+        pace_seconds: float = PACE_SECONDS,
+        *,
+        may_lead: bool = True,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
+        """One that may not lead only rings: its process has another role."""
         self._database = database
+        self._may_lead = may_lead
+        self._poll_seconds = poll_seconds
+        self._stands_by_until = 0.0 if may_lead else math.inf
+        self._bell = Bell(database, "outbox", self._look)
         self._bootstrap_servers = bootstrap_servers
         self._context = context
         self._owner = ids.new_id()
@@ -98,6 +116,8 @@ class Relay:
     def start(self) -> None:
         """Begin to relay, in a thread of its own."""
         self._thread.start()
+        if self._may_lead:
+            self._bell.start()
 
     def wake(self) -> None:
         """There is something to relay; from any thread."""
@@ -109,6 +129,18 @@ class Relay:
         self._woken.set()
         if self._thread.is_alive():
             self._thread.join(timeout=15)
+        self._bell.stop()
+
+    def _look(self, word: str) -> None:
+        """Another process has something to relay, or leads no more."""
+        if word == _FREE:
+            self._stands_by_until = 0.0
+        if not self._stands_by:
+            self._woken.set()
+
+    @property
+    def _stands_by(self) -> bool:
+        return clock.monotonic() < self._stands_by_until
 
     def _run(self) -> None:
         pause = 0.0
@@ -131,13 +163,19 @@ class Relay:
             return self._relay()
 
     def _relay(self) -> float:
+        if self._stands_by:
+            self._bell.ring()
+            return min(self._stands_by_until - clock.monotonic(), _LONGEST_WAIT)
         rows = self._database.write(self._claim)
         self._answered = []
         if rows is None:
-            return _STANDBY_SECONDS  # another instance leads
+            # Another instance leads. What woke us is for it, and may have come before it heard of anything.
+            self._bell.ring()
+            self._stands_by_until = clock.monotonic() + _STANDBY_SECONDS
+            return _STANDBY_SECONDS
         self._measure()
         if not rows:
-            return _POLL_SECONDS
+            return self._poll_seconds
         failpoint(f"{self._context}.relay.before_send")
         records = [Record(row.topic, row.key, row.payload) for row in rows]
         taken = self._send(records) if self.spans is None else self._send_told(self.spans, records)
@@ -197,7 +235,9 @@ class Relay:
 
     def _leave(self) -> None:
         try:
-            self._database.write(self._hand_over)
+            if self._may_lead:
+                self._database.write(self._hand_over)
+            self._bell.ring(_FREE if self._may_lead and not self._stands_by else "")
         except Exception as error:  # an edge: on the way out nothing more can be done; the lease ends by itself
             log.warning("relay could not give its lease back", error=str(error))
         self._drop_producer()

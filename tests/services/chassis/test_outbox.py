@@ -1,5 +1,6 @@
 """What the relay keeps: nothing lost, nothing reordered, one at a time."""
 
+import math
 import threading
 from collections.abc import Iterator
 
@@ -50,6 +51,11 @@ def _read(infrastructure: Infrastructure, topic: str, count: int) -> list[tuple[
     return found
 
 
+def _leases(database: Database) -> list[str]:
+    rows = database.read(lambda connection: rows_of(connection, "SELECT owner FROM leases WHERE name = 'relay'"))
+    return [str(row.owner) for row in rows]
+
+
 def _backlog(database: Database) -> int:
     return int(database.read(lambda connection: rows_of(connection, "SELECT count(*) AS n FROM outbox"))[0].n)
 
@@ -93,6 +99,38 @@ def test_of_two_relays_one_sends_and_the_other_takes_over(database, infrastructu
     first.stop()
 
     assert until(lambda: _read(infrastructure, topic, 2) == [("a", 1), ("a", 2)])
+
+
+def test_who_stands_by_rings_for_the_one_that_leads(database, infrastructure, topic, relays) -> None:  # type: ignore[no-untyped-def]
+    """Without the bell, what another process tells would wait until the one that leads looks by itself."""
+    leads = Relay(database, infrastructure.kafka_bootstrap_servers, "payments", poll_seconds=600)
+    stands_by = Relay(database, infrastructure.kafka_bootstrap_servers, "payments", poll_seconds=600)
+    another_role = Relay(database, infrastructure.kafka_bootstrap_servers, "payments", may_lead=False)
+    relays += [leads, stands_by, another_role]
+    leads.start()
+    assert until(lambda: _leases(database))
+    stands_by.start()
+    another_role.start()
+
+    for number, relay in enumerate((stands_by, another_role, stands_by)):
+        database.write(lambda connection, number=number: tell(connection, [captured(topic, "a", number)], "payments"))
+        relay.wake()
+        assert len(_read(infrastructure, topic, number + 1)) == number + 1
+
+
+def test_whoever_stands_by_leads_as_soon_as_the_one_before_leaves(database, infrastructure, topic, relays) -> None:  # type: ignore[no-untyped-def]
+    first = _relay(database, infrastructure, relays)
+    assert until(lambda: _leases(database))
+    led = _leases(database)
+    second = Relay(database, infrastructure.kafka_bootstrap_servers, "payments")
+    relays.append(second)
+    second.start()
+    assert until(lambda: second._stands_by)
+    second._stands_by_until = math.inf  # so that nothing but a word ends it
+
+    first.stop()
+
+    assert until(lambda: _leases(database) not in ([], led))
 
 
 def test_a_round_holds_at_most_one_event_of_a_key(database, infrastructure, topic) -> None:  # type: ignore[no-untyped-def]
