@@ -122,6 +122,7 @@ class ConsumerMetrics:
         seconds = histogram(context, "consumer_batch_duration_seconds", "Time of one batch of events", "consumer")
         parked = gauge(context, "consumer_parked", "Dead letters that wait", "consumer")
         self._lag = gauge(context, "consumer_lag", "Events not yet read", "consumer", "topic", "partition")
+        self._measured: set[tuple[str, str]] = set()
         self._received, self._parked = received.labels(consumer), parked.labels(consumer)
         self._size, self._seconds = size.labels(consumer), seconds.labels(consumer)
         names = ("applied", "duplicate", "ignored", "parked", "ignored_on_retry")
@@ -147,6 +148,12 @@ class ConsumerMetrics:
     def lag(self, topic: str, partition: int, events: int) -> None:
         """How far behind the end of a partition we are."""
         self._lag.labels(self._consumer, topic, str(partition)).set(events)
+        self._measured.add((topic, str(partition)))
+
+    def forget_lag(self) -> None:
+        """The partitions are shared out anew: what another reads is not to be told here as well."""
+        while self._measured:
+            self._lag.remove(self._consumer, *self._measured.pop())
 
 
 class JobMetrics:

@@ -123,6 +123,7 @@ class Consumer(Generic[L]):
             self._drop_fetcher()
             self._applied = {}
             self._has_uncommitted = False
+            self.folding.metrics.forget_lag()
 
     def _fetching(self, member: Member) -> Fetcher | None:
         if self._fetcher is None:

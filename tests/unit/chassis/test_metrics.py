@@ -24,6 +24,17 @@ def test_every_fate_of_events_is_there_from_the_start_and_adds_up() -> None:
     assert REGISTRY.get_sample_value("metrics_b_consumer_received_total", {"consumer": "inventory"}) == 6
 
 
+def test_the_lag_of_partitions_that_another_reads_now_is_told_no_more() -> None:
+    metrics = ConsumerMetrics("metrics_d", "orders")
+    here = {"consumer": "orders", "topic": "orders.events", "partition": "3"}
+    metrics.lag("orders.events", 3, 700)
+    assert REGISTRY.get_sample_value("metrics_d_consumer_lag", here) == 700
+
+    metrics.forget_lag()
+
+    assert REGISTRY.get_sample_value("metrics_d_consumer_lag", here) is None
+
+
 def test_the_outbox_tells_depth_and_age() -> None:
     metrics = OutboxMetrics("metrics_c")
     metrics.round(20)
