@@ -5,6 +5,7 @@ import sys
 from tests.manifests.checking import OVERLAYS, complaints, whole
 from tests.manifests.environment import unused_secrets
 from tests.manifests.kustomize import DoesNotBuild, NoKustomize
+from tests.manifests.running import requested
 from tests.manifests.schemas import OLDEST, newest, unchecked
 
 
@@ -23,7 +24,11 @@ def main() -> int:
     for sentence in found:
         print(sentence, file=sys.stderr)
     for overlay in overlays:
-        print(f"{overlay.name}: {len(overlay.documents)} documents, for Kubernetes {OLDEST} to {newest()}")
+        cores, mebibytes = requested(overlay)
+        print(
+            f"{overlay.name}: {len(overlay.documents)} documents, for Kubernetes {OLDEST} to {newest()}; "
+            f"Deployments ask for {cores:.2f} cores and {mebibytes:,} MiB"
+        )
     if unchecked():
         print(f"not checked: fields of custom resources, because {unchecked()}")
     return 1 if found else 0

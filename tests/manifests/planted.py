@@ -143,6 +143,9 @@ OF_STORES = {
     "ScaledObject/payments-worker looks at": at(
         "ScaledObject", "payments-worker", ("spec", "triggers", 0, "metadata", "consumerGroup"), "payment"
     ),
+    "processes may open 8 each": at(
+        "Cluster", "order-system-db", ("spec", "postgresql", "parameters", "max_connections"), "400"
+    ),
     "more than 12": at("ScaledObject", "payments-worker", ("spec", "maxReplicaCount"), 13),
 }
 OF_NETWORK = {
@@ -199,7 +202,7 @@ OF_RUNNING = {
     "gone when its one pod goes": at("Deployment", "orders-relay", ("spec", "replicas"), 1),
     "is scaled twice": at("HorizontalPodAutoscaler", "orders-api", ("spec", "scaleTargetRef", "name"), "gateway"),
     "several releases": at("Deployment", "orders-api", (*CONTAINER, "image"), "registry.example/order-system:0.0.9"),
-    "runs whatever is there": at("Deployment", "valkey", (*CONTAINER, "image"), "docker.io/valkey/valkey"),
+    "runs whatever is there": at("Deployment", "valkey", (*CONTAINER, "image"), "valkey/valkey"),
 }
 OF_SCHEMAS = {
     "Deployment/orders-api: spec": at("Deployment", "orders-api", ("spec", "replica"), 2),

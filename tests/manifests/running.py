@@ -103,6 +103,19 @@ def _least(scaler: Any) -> int:
     return int(spec.get("minReplicas") or spec.get("minReplicaCount") or 0)
 
 
+def requested(manifests: Manifests) -> tuple[float, int]:
+    """Cores and MiB that Deployments ask for, with as few pods as there may be."""
+    scalers = manifests.of(*_SCALERS)
+    counts = {scaler["spec"]["scaleTargetRef"]["name"]: _least(scaler) for scaler in scalers}
+    cores, mebibytes = 0.0, 0
+    for workload in (found for found in manifests.workloads if found.kind == "Deployment"):
+        pods = counts.get(workload.name, workload.document["spec"].get("replicas", 1))
+        asked = workload.container["resources"]["requests"]
+        cores += pods * float(str(asked["cpu"]).removesuffix("m")) / (1_000 if str(asked["cpu"]).endswith("m") else 1)
+        mebibytes += pods * int(asked["memory"].removesuffix("Mi"))
+    return cores, mebibytes
+
+
 def _of_images(manifests: Manifests) -> Iterator[str]:
     images = {workload.container["image"] for workload in manifests.ours}
     if len(images) != 1:

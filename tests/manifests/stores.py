@@ -11,6 +11,8 @@ from tests.manifests.workloads import Manifests
 PRODUCTION: Final = "production"
 COPIES: Final = 3
 COPIES_BEFORE_THE_ANSWER: Final = 2
+CONNECTIONS: Final = 8
+"""Of one process: the pool of chassis/database.py, and what it may open beyond it."""
 _MIN_INSYNC: Final = "min.insync.replicas"
 
 
@@ -19,6 +21,7 @@ def complaints(manifests: Manifests) -> Iterator[str]:
     yield from _of_topics(manifests)
     yield from _of_roles(manifests)
     yield from _of_scaling(manifests)
+    yield from _of_connections(manifests)
     if manifests.name == PRODUCTION:
         yield from _of_copies(manifests)
 
@@ -72,6 +75,20 @@ def _of_scaling(manifests: Manifests) -> Iterator[str]:
         there = {f"{kafka['metadata']['name']}-kafka-bootstrap.order-system.svc" for kafka in manifests.of("Kafka")}
         if {broker.rpartition(":")[0] for broker in brokers} != there:
             yield f"ScaledObject/{name} asks {sorted(brokers)}, and Kafka is {sorted(there)}"
+
+
+def _of_connections(manifests: Manifests) -> Iterator[str]:
+    """As many as all processes may open at most, while a new one of each stands beside the old ones."""
+    most = {
+        scaler["spec"]["scaleTargetRef"]["name"]: scaler["spec"].get("maxReplicas") or scaler["spec"]["maxReplicaCount"]
+        for scaler in manifests.of("HorizontalPodAutoscaler", "ScaledObject")
+    }
+    services = [process for process in manifests.processes if process.package != "gateway"]
+    pods = sum(1 + most.get(process.name, process.document["spec"].get("replicas", 1)) for process in services)
+    for cluster in manifests.of("Cluster"):
+        there = int(cluster["spec"]["postgresql"]["parameters"]["max_connections"])
+        if there < pods * CONNECTIONS:
+            yield f"Postgres takes {there} connections, and {pods} processes may open {CONNECTIONS} each"
 
 
 def _of_copies(manifests: Manifests) -> Iterator[str]:
