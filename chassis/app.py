@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from chassis import inbox, tls
+from chassis import clock, inbox, tls
 from chassis.access.door import Door
 from chassis.access.service_token import ServiceToken
 from chassis.batcher import CommandFunction, Writer
@@ -27,6 +27,7 @@ from chassis.server import AddToServer, Server
 from chassis.settings import ServiceSettings
 from chassis.sizes import table_sizes
 from chassis.telemetry.switch import spans_of
+from chassis.troubles import Trouble
 from protos.operations.v1.operations_pb2_grpc import add_OperationsServiceServicer_to_server
 
 Hook = Callable[[], Awaitable[None]]
@@ -35,6 +36,12 @@ _AGAIN_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 1.0
 _PARTITIONS_SECONDS: Final = 3_600.0
 _STOP_SECONDS: Final = 10.0
+_SCHEMA_SECONDS: Final = 30.0
+_SCHEMA_SENTENCES: Final = {
+    SchemaState.MISSING: "the schema is missing: run the service with --migrate",
+    SchemaState.OLDER: "the schema is older than this release: run the service with --migrate",
+    SchemaState.NEWER: "the schema is newer than this release",
+}
 
 log = get_logger(__name__)
 
@@ -70,7 +77,8 @@ class App:
         self._kafka = common.kafka
         self._drain_seconds = common.drain_seconds
         self._migrations = migrations
-        self._is_schema_usable = False
+        self._schema: SchemaState | None = None
+        self._looked_at = 0.0
         self._is_api = "api" in self.roles
         checks = {"database": self._check_database, "redis": self._check_redis, "kafka": self._check_kafka}
         self.health = Health(context, checks, needed=("database",) if self._is_api else ())
@@ -210,17 +218,18 @@ class App:
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _await_schema(self) -> None:
-        """Raises Unavailable until the schema is as this release needs it; after that it costs nothing."""
-        if not self._is_schema_usable:
-            state = await asyncio.to_thread(schema_state, self.database, self._migrations)
-            self._judge(state)
-
-    def _judge(self, state: SchemaState) -> None:
+        """Raises Unavailable until the schema is as this release needs it."""
+        state = await self._schema_now()
         if not state.is_usable:
-            raise Unavailable(f"the schema {self.context} is {state.value}: run the service with --migrate")
-        if state is SchemaState.NEWER:
-            log.info("the schema is newer than this release", schema=self.context)
-        self._is_schema_usable = True
+            raise Unavailable(f"{self.context}: {_SCHEMA_SENTENCES[state]}")
+
+    async def _schema_now(self) -> SchemaState:
+        """How the schema stands: looked at now and then, for others migrate it, and always while it is of no use."""
+        last = self._schema
+        if last is None or not last.is_usable or clock.monotonic() > self._looked_at + _SCHEMA_SECONDS:
+            self._schema = last = await asyncio.to_thread(schema_state, self.database, self._migrations)
+            self._looked_at = clock.monotonic()
+        return last
 
     def _renew_partitions(self) -> None:
         self.database.write(inbox.renew_partitions)
@@ -228,9 +237,15 @@ class App:
     def _foldings(self) -> dict[str, Any]:
         return {consumer.folding.consumer: consumer.folding for consumer in self._consumers}
 
-    async def _check_database(self) -> None:
+    async def _check_database(self) -> Trouble | None:
         await asyncio.to_thread(self.database.ping)
-        await self._await_schema()
+        state = await self._schema_now()
+        if state is SchemaState.CURRENT:
+            return None
+        trouble = Trouble(f"schema_{state.value}", _SCHEMA_SENTENCES[state])
+        if not state.is_usable:
+            raise trouble
+        return trouble  # every migration suits the previous release, which goes on meanwhile
 
     async def _check_redis(self) -> None:
         await self.redis.ping()

@@ -50,7 +50,7 @@ def command(*arguments: str) -> list[str]:
 
 def run_once(settings: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*arguments), env=settings, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False
+        command(*arguments), env=settings, cwd=PROJECT, capture_output=True, text=True, timeout=300, check=False
     )
 
 

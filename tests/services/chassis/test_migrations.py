@@ -17,12 +17,12 @@ from tests.services.chassis.processes import environment, run_once
 
 HISTORY = Path(__file__).parent / "small_service" / "migrations"
 
-_SECOND = '''"""A second step."""
+_NEXT = '''"""A step more."""
 
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade() -> None:
@@ -35,7 +35,7 @@ def upgrade() -> None:
 def longer_history(tmp_path: Path) -> Path:
     for file in HISTORY.glob("*.py"):
         (tmp_path / file.name).write_text(file.read_text())
-    (tmp_path / "0002_second.py").write_text(_SECOND)
+    (tmp_path / "0003_next.py").write_text(_NEXT)
     return tmp_path
 
 

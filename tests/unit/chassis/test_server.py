@@ -64,6 +64,30 @@ def test_health_tells_each_dependency_and_readiness_asks_only_for_what_is_needed
     asyncio.run(run())
 
 
+def test_health_says_beside_its_answer_what_is_wrong_with_what() -> None:
+    async def run() -> None:
+        database, redis = Dependency(), Dependency()
+        checks = {"database": database.check, "redis": redis.check}
+        async with serving(_an_order, checks=checks, needed=("database",)) as served:
+
+            async def reason(name: str) -> str:
+                call = _health(served.channel).Check(health_pb2.HealthCheckRequest(service=name))
+                await call
+                return str(dict(await call.trailing_metadata()).get("reason", ""))
+
+            assert await reason("") == await reason("redis") == ""
+            redis.is_there = database.is_there = False
+            await served.health.ask()
+            assert await reason("redis") == "nobody is reached there"
+            assert await reason("") == "database: nobody is reached there; redis: nobody is reached there"
+
+            database.is_there = True
+            await served.health.ask()
+            assert await reason("orders.v1.OrderService") == "redis: nobody is reached there"
+
+    asyncio.run(run())
+
+
 def test_a_dependency_that_does_not_answer_at_all_is_away() -> None:
     async def silence() -> None:
         await asyncio.Event().wait()
@@ -99,6 +123,23 @@ def test_who_watches_health_is_told_of_changes() -> None:
             assert (await watch.read()).status == NOT_SERVING
 
     asyncio.run(run())
+
+
+def test_callers_connect_anew_from_time_to_time_and_lose_nothing_by_it() -> None:
+    peers: set[str] = set()
+
+    async def who_asks(_request: Any, context: Any) -> pb.Order:
+        peers.add(context.peer())
+        return pb.Order(id=AN_ID)
+
+    async def run() -> None:
+        async with serving(who_asks, connection_seconds=0.05) as served:
+            deadline = asyncio.get_running_loop().time() + 60
+            while len(peers) < 4 and asyncio.get_running_loop().time() < deadline:
+                assert (await served.get_order(timeout=30)).id == AN_ID
+
+    asyncio.run(run())
+    assert len(peers) >= 4
 
 
 def test_health_lists_every_name() -> None:
