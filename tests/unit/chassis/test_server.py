@@ -125,23 +125,6 @@ def test_who_watches_health_is_told_of_changes() -> None:
     asyncio.run(run())
 
 
-def test_callers_connect_anew_from_time_to_time_and_lose_nothing_by_it() -> None:
-    peers: set[str] = set()
-
-    async def who_asks(_request: Any, context: Any) -> pb.Order:
-        peers.add(context.peer())
-        return pb.Order(id=AN_ID)
-
-    async def run() -> None:
-        async with serving(who_asks, connection_seconds=0.05) as served:
-            deadline = asyncio.get_running_loop().time() + 60
-            while len(peers) < 4 and asyncio.get_running_loop().time() < deadline:
-                assert (await served.get_order(timeout=30)).id == AN_ID
-
-    asyncio.run(run())
-    assert len(peers) >= 4
-
-
 def test_health_lists_every_name() -> None:
     async def run() -> None:
         async with serving(_an_order, checks={"database": Dependency().check}) as served:
