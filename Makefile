@@ -4,10 +4,10 @@ BIN := .venv/bin
 ANY_PYTHON = $(or $(wildcard $(BIN)/python),$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help run start stop status scale roll logs check test bench chaos load clean environment dev-environment
+.PHONY: help run start stop status scale roll logs check test bench chaos load image-steps sbom audit clean environment dev-environment
 
 help:  ## print this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: environment  ## everything in the foreground, with a sample month of orders on first start; Ctrl-C ends it
 	@exec $(BIN)/python -m deploy.local run
@@ -53,6 +53,19 @@ chaos: dev-environment  ## load and seeded faults, then every invariant; RUNS=10
 load: dev-environment  ## crowds of customers by k6, and a report with charts; ONLY=ramp SOAK=1 DURATION=15m RATE=…
 	@exec $(BIN)/python -m tests.load --only "$(ONLY)" $(if $(SOAK),--soak) \
 		--duration "$(or $(DURATION),15m)" $(if $(RATE),--rate "$(RATE)")
+
+image-steps: dev-environment  ## do the Dockerfile's steps in a debootstrap root, and run the image; needs root
+	@exec $(BIN)/python -m deploy.images.try_steps
+
+sbom: dev-environment  ## list every package of the image, with versions and sums: build/sbom.cdx.json
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible \
+		--spec-version 1.6 --output-file build/sbom.cdx.json requirements.lock
+	@echo build/sbom.cdx.json
+
+audit: dev-environment  ## ask for known vulnerabilities of the image's packages; AUDIT_SOURCE=pypi or osv
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock \
+		--vulnerability-service $(or $(AUDIT_SOURCE),pypi) --progress-spinner off \
+		|| { echo "no clean audit: a finding, or $(or $(AUDIT_SOURCE),pypi) did not answer for every package; see above" >&2; exit 1; }
 
 clean:  ## remove state, environment and everything built
 	@$(ANY_PYTHON) -m deploy.local clean
