@@ -4,7 +4,7 @@ BIN := .venv/bin
 ANY_PYTHON = $(or $(wildcard $(BIN)/python),$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help run start stop status scale roll logs check test bench chaos load image-steps sbom audit clean environment dev-environment
+.PHONY: help run start stop status scale roll logs check test bench chaos alerts dashboards load image-steps sbom audit clean environment dev-environment
 
 help:  ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ bench: dev-environment  ## measure speed, memory and idle load beside the floor;
 chaos: dev-environment  ## load and seeded faults, then every invariant; RUNS=10 SECONDS=10 SEED=… FROM=1
 	@exec $(BIN)/python -m tests.chaos --runs $(or $(RUNS),10) --seconds $(or $(SECONDS),10) \
 		--seed "$(SEED)" --from $(or $(FROM),1)
+
+alerts: dev-environment  ## cause what alerts are about on the real system, and see them fire in a real Prometheus
+	@exec $(BIN)/python -m tests.chaos.alerts
+
+dashboards: dev-environment  ## write Grafana's dashboards anew from deploy/monitoring/boards
+	@exec $(BIN)/python -m deploy.monitoring.boards
 
 load: dev-environment  ## crowds of customers by k6, and a report with charts; ONLY=ramp SOAK=1 DURATION=15m RATE=…
 	@exec $(BIN)/python -m tests.load --only "$(ONLY)" $(if $(SOAK),--soak) \
