@@ -127,12 +127,12 @@ class Runs:
         records: list[Written] = []
         while True:
             with self._reading() as connection:
-                is_quiet = not _under_way(connection)
+                is_quiet = not under_way(connection)
                 record = Record(orders_of(connection, crowd.wishes), crowd.wishes)
                 found = {**invariants.broken(connection), **record.broken(), **staff.broken(connection)}
                 if not found and (is_quiet or clock.monotonic() > deadline):
                     found = self._after_the_books(connection, crowd, records)
-                outcome.orders = Counter(map(_standing, record.orders))
+                outcome.orders = Counter(map(standing, record.orders))
             if (is_quiet and not found) or clock.monotonic() > deadline:
                 break
             threading.Event().wait(EVERY_SECONDS)
@@ -161,12 +161,12 @@ class Runs:
             yield connection
 
 
-def _standing(order: Mapping[str, Any]) -> str:
+def standing(order: Mapping[str, Any]) -> str:
     """Its status, and what it waits for."""
     return f"{order['status']} for {order['attention']}" if order["attention"] else str(order["status"])
 
 
-def _under_way(connection: Connection) -> int:
+def under_way(connection: Connection) -> int:
     """Orders and calls that will get on within seconds."""
     counts = [connection.execute(text(_UNDER_WAY)).scalar_one(), *connection.execute(text(_CALLS)).scalars()]
     return sum(map(int, counts))

@@ -28,8 +28,9 @@ class Answer:
 class Shop:
     """Speaks REST to a running stack."""
 
-    def __init__(self, stack: Stack) -> None:
-        self._base = f"http://127.0.0.1:{8080 + stack.place.port_offset}/api/v1"
+    def __init__(self, stack: Stack, port: int | None = None) -> None:
+        """By way of another gateway than the usual one, where a port is given."""
+        self._base = f"http://127.0.0.1:{port or stack.place.port('rest')}/api/v1"
 
     def call(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None, timeout: float = 35

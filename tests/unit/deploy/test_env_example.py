@@ -21,7 +21,15 @@ SETTINGS: tuple[type[ServiceSettings], ...] = (
     SupplierSettings,
     GatewaySettings,
 )
-OF_THE_STACK = {"STATE_DIR", "PORT_OFFSET", "DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL", "ORDERS"}
+OF_THE_STACK = {
+    "STATE_DIR",
+    "PORT_OFFSET",
+    "DATABASE_URL",
+    "KAFKA_BOOTSTRAP_SERVERS",
+    "REDIS_URL",
+    "ORDERS",
+    "INSTANCES",
+}
 
 
 def example(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
