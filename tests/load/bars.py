@@ -16,6 +16,10 @@ _MINUTE: Final = 60.0
 _LITTLE: Final = {"resident_mb": 2.0, "descriptors": 2.0, "threads": 2.0}
 """What a tenth may be less than: a process of six threads is as flat as it was when there are seven."""
 
+_CEILINGS: Final = {("kafka", "resident_mb"): 420.0, ("postgres", "descriptors"): 3000.0}
+"""Servers that grow for a long time, up to a bound: a JVM fills the heap that it is allowed (256 MB here, beside what
+is none), and each of Postgres' sessions opens each file when it first needs it, and keeps it open."""
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -147,8 +151,10 @@ def settling(samples: Sequence[Sample]) -> float:
 def _flat(samples: Sequence[Sample], name: str, what: str) -> Bar:
     minutes = _by_minute(samples, lambda weight: float(getattr(weight, what)), name)
     first, *later = minutes or [0.0]
-    most = max(FLAT * first, _LITTLE[what])
     words = f"{first:,.0f}, then {min(later, default=first):,.0f} to {max(later, default=first):,.0f}"
+    if ceiling := _CEILINGS.get((name, what)):
+        return Bar(f"{_WORDS[what]} of {name}", words, f"<= {ceiling:,.0f}", 0 < max(minutes, default=0.0) <= ceiling)
+    most = max(FLAT * first, _LITTLE[what])
     is_flat = bool(later) and all(abs(value - first) <= most for value in later)
     return Bar(f"{_WORDS[what]} of {name}", words, f"± {FLAT:.0%}", is_flat)
 

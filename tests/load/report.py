@@ -103,7 +103,7 @@ def page(outcomes: Sequence[Outcome], drawn: Mapping[str, Mapping[str, Chart]]) 
             '<!doctype html><html lang="en"><meta charset="utf-8"><title>Load tests</title>',
             f"<style>{_STYLE}</style><h1>Load tests</h1>",
             f"<p>{escape(table.machine())}; {clock.now():%Y-%m-%d %H:%M} UTC.",
-            f"<b>{f'{missed} bars missed' if missed else 'All bars met'}.</b></p>",
+            f"<b>{f'Bars missed: {missed}' if missed else 'All bars met'}.</b></p>",
             *(_section(outcome, drawn[outcome.scenario.name]) for outcome in outcomes),
             "</html>\n",
         ]

@@ -69,7 +69,8 @@ class Runner:
         """Until k6 has ended, and then until every order has. Raises Broke."""
         run = secrets.token_hex(4).upper()
         record = Record(self._folder / f"{scenario.name}-{run}.csv")
-        watch = Watch(lambda: self._stack.pids, _LOOK_SECONDS)
+        door = self._stack.place.port("rest")
+        watch = Watch(lambda: self._stack.pids, _LOOK_SECONDS, ("gateway", door))
         watch.begin()
         met = self._k6_runs(scenario, run, record)
         samples = watch.end()

@@ -136,6 +136,15 @@ def test_a_process_that_leaks_descriptors_or_threads_is_noticed() -> None:
     assert missed(bars.flatness(leaking)) == ["descriptors of gateway", "threads of gateway"]
 
 
+def test_a_server_that_grows_up_to_a_bound_is_noticed_beyond_it() -> None:
+    def kafka(most: float) -> list[Sample]:
+        growing = [200 + (most - 200) * minute / 15 for minute in range(16)]
+        return [replace(it, weights={"kafka": it.weights["gateway"]}) for it in samples(growing)]
+
+    assert not missed(bars.flatness(kafka(400)))
+    assert missed(bars.flatness(kafka(500))) == ["resident MB of kafka"]
+
+
 def test_a_short_soak_settles_for_a_third_of_it() -> None:
     assert bars.settling(samples([100.0] * 4)) == 60
     assert bars.settling(samples([100.0] * 31)) == 300

@@ -57,7 +57,7 @@ def test_a_report_is_a_page_that_asks_for_nothing_else(tmp_path: Path) -> None:
 def test_a_report_says_what_was_missed(tmp_path: Path) -> None:
     report.write([an_outcome(is_met=False)], tmp_path)
 
-    assert "1 bars missed" in (tmp_path / "report.html").read_text()
+    assert "Bars missed: 1" in (tmp_path / "report.html").read_text()
     [scenario] = json.loads((tmp_path / "report.json").read_text())["scenarios"]
     assert not scenario["is_met"]
     assert scenario["lines"]["memory"]["gateway"]

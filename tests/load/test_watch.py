@@ -1,13 +1,14 @@
 """Processes are weighed from outside, with all that descends from them."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 
-from tests.load.watch import Watch, weights
+from tests.load.watch import Watch, connections, weights
 from tests.waiting import until
 
 FAMILY = """
@@ -54,3 +55,19 @@ def test_a_watch_tells_our_work_from_that_of_others(pid: int) -> None:
     assert samples[-1].cpu["us"] > 0
     assert samples[-1].weights["it"].threads >= 3
     assert samples[-1].strangers_cpu >= 0
+
+
+def test_connections_of_clients_are_not_a_process_own_descriptors() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+        accepted = [server.accept()[0] for _ in clients]
+
+        assert connections(port) == 3
+
+        mine = weights({"us": os.getpid()})["us"].descriptors
+        watch = Watch(lambda: {"us": os.getpid()}, every=0.05, door=("us", port))
+        watch.begin()
+        assert abs(watch.end()[-1].weights["us"].descriptors - (mine - 3)) <= 2
+        for each in (*accepted, *clients):
+            each.close()

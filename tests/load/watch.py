@@ -4,7 +4,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ _PSS: Final = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 _THREADS: Final = re.compile(r"^Threads:\s+(\d+)", re.MULTILINE)
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _IDLE: Final = (3, 4)
+_LISTENING: Final = "0A"
 _OURS: Final = {"all of ours": os.getpid()}
 
 
@@ -56,6 +57,18 @@ def _weight(members: Iterable[int]) -> Weight:
     return Weight(resident / 1000, descriptors, threads)
 
 
+def connections(port: int) -> int:
+    """How many clients hold a connection to a port of this machine."""
+    ours = f":{port:04X}"
+    found = 0
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            cells = line.split()
+            # A connection that no process holds any more, as in TIME_WAIT, has no inode.
+            found += cells[1].endswith(ours) and cells[3] != _LISTENING and cells[9] != "0"
+    return found
+
+
 def busy_seconds() -> float:
     """CPU seconds that all processes of the machine have used so far."""
     first = Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]
@@ -64,10 +77,14 @@ def busy_seconds() -> float:
 
 @dataclass
 class Watch:
-    """Looks every few seconds, on a thread of its own, from `begin` to `end`. All that it watches descends from us."""
+    """Looks every few seconds, on a thread of its own, from `begin` to `end`. All that it watches descends from us.
+
+    Connections that clients hold at `door` (process, port) are theirs and not counted as the process' descriptors.
+    """
 
     pids: Callable[[], Mapping[str, int]]
     every: float
+    door: tuple[str, int] = ("", 0)
     samples: list[Sample] = field(default_factory=list)
     trouble: list[BaseException] = field(default_factory=list)
 
@@ -102,4 +119,11 @@ class Watch:
         used = cpu_seconds({**pids, **_OURS})
         cpu = {name: seconds - self._used.get(name, 0.0) for name, seconds in used.items()}
         strangers = busy_seconds() - self._busy - cpu.pop(*_OURS)
-        return Sample(clock.monotonic() - self._begun_at, weights(pids), cpu, max(0.0, strangers))
+        return Sample(clock.monotonic() - self._begun_at, self._weights(pids), cpu, max(0.0, strangers))
+
+    def _weights(self, pids: Mapping[str, int]) -> dict[str, Weight]:
+        name, port = self.door
+        clients, found = connections(port), weights(pids)
+        if name in found:
+            found[name] = replace(found[name], descriptors=max(0, found[name].descriptors - clients))
+        return found
