@@ -48,12 +48,13 @@ def scaling(seconds: float) -> list[Found]:
 def scale_up_and_down(stack: Stack, seconds: float) -> None:
     """Every service, and every role that can run apart."""
     services = ("order_service", "inventory_service", "payment_service", "supplier_service")
+    apart = {f"{name}:{role}": 1 for name in services for role in ("relay", "jobs")}
+    workers = [f"{name}:worker" for name in services]
     steps: list[Mapping[str, int]] = [
         dict.fromkeys((*services, "gateway"), 2),
-        {f"{name}:{role}": 2 for name in services for role in ("worker", "relay", "jobs")},
-        {f"{name}:{role}": 1 for name in services for role in ("worker", "relay", "jobs")},
-        {f"{name}:{role}": 0 for name in services for role in ("worker", "relay", "jobs")},
-        dict.fromkeys((*services, "gateway"), 1),
+        {**dict.fromkeys((*services, "gateway"), 1), **dict.fromkeys(workers, 2), **apart},
+        dict.fromkeys(workers, 1),
+        dict.fromkeys((*workers, *apart), 0),
     ]
     for counts in steps:
         say(f"  scale {' '.join(f'{name}={count}' for name, count in counts.items())}")
