@@ -30,7 +30,7 @@ class Compression:
         """The answer, perhaps compressed; its tag then is a weak one, because other bytes stand behind it."""
         if not 0 < self._least <= len(answer.body):
             return answer
-        if not takes_gzip(request.header(b"accept-encoding") or ""):
+        if not takes_gzip(_said(request)):
             return replace(answer, headers=(*answer.headers, _VARY))
         body = (_packed_again if len(answer.body) > _LARGE else _packed)(answer.body)
         headers = [(name, b"W/" + value if name == b"etag" else value) for name, value in answer.headers]
@@ -40,9 +40,14 @@ class Compression:
         """A file, perhaps compressed piece by piece: each can be read as soon as it is there. Events are left alone."""
         if not dict(stream.headers).get(b"content-type", b"").startswith(_FILE):
             return stream
-        if not self._least or not takes_gzip(request.header(b"accept-encoding") or ""):
+        if not self._least or not takes_gzip(_said(request)):
             return replace(stream, headers=(*stream.headers, _VARY))
         return replace(stream, pieces=_pieces(stream.pieces), headers=(*stream.headers, *_ENCODED))
+
+
+def _said(request: Request) -> str:
+    """No more of it than is worth remembering."""
+    return (request.header(b"accept-encoding") or "")[:200]
 
 
 @lru_cache(maxsize=256)
