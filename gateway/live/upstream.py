@@ -26,7 +26,6 @@ JOIN_SECONDS: Final = 5.0
 BEAT_SECONDS: Final = 15
 """How often a client hears that all is well."""
 STOPPING: Final = "stopping"
-BROKEN: Final = "unavailable"
 _AT_ONCE: Final = 200
 _AGAIN_SECONDS: Final = 0.5
 
@@ -112,7 +111,7 @@ class Upstream:
         self.close_all()
         self._tasks = []
         for listener in self._listeners.values():
-            listener.end(BROKEN)
+            listener.refuse(unexplained(503))
 
     async def _one_stream(self) -> None:
         call = self._call(wait_for_ready=True)
