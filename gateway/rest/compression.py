@@ -14,6 +14,7 @@ _LEVEL: Final = 1
 """Of the work of level 6 a fourth, of its gain nine tenths."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _LARGE: Final = 100_000
+_LONGEST: Final = 200
 _FILE: Final = b"text/csv"
 _CODINGS: Final = re.compile(r"\s*(gzip|x-gzip|\*)\s*(?:;\s*q=([0-9.]+)\s*)?", re.IGNORECASE)
 _VARY: Final = (b"vary", b"accept-encoding")
@@ -46,8 +47,9 @@ class Compression:
 
 
 def _said(request: Request) -> str:
-    """No more of it than is worth remembering."""
-    return (request.header(b"accept-encoding") or "")[:200]
+    """Nothing when it is longer than what is worth remembering."""
+    said = request.header(b"accept-encoding") or ""
+    return said if len(said) <= _LONGEST else ""
 
 
 @lru_cache(maxsize=256)
