@@ -17,6 +17,8 @@ from tests.services.gateway.services import answered, decided, refuse, stored, t
 from tests.waiting import until
 
 BATCH = "/orders.v1.OrderService/BatchCreateOrders"
+PATIENT = {"Prefer": "wait=30"}
+"""For those who are to wait at the gate together, however long a busy machine takes to send them all."""
 
 
 class Gate:
@@ -42,7 +44,7 @@ AtOnce = Callable[[int], list[Future[httpx.Response]]]
 @pytest.fixture
 def at_once(place: Place) -> Iterator[AtOnce]:
     with ThreadPoolExecutor(80) as pool:
-        yield lambda count: [pool.submit(place, idempotency_key=f"k-{index}") for index in range(count)]
+        yield lambda count: [pool.submit(place, PATIENT, idempotency_key=f"k-{index}") for index in range(count)]
 
 
 def test_what_comes_while_batches_are_being_stored_leaves_in_one(stage: Stage, at_once: AtOnce) -> None:
@@ -79,7 +81,7 @@ def test_large_orders_travel_in_batches_that_a_service_can_take(stage: Stage, pl
     gate = Gate(stage)
     notes = {f"note-{index}": "x" * 20_000 for index in range(40)}
     with ThreadPoolExecutor(20) as pool:
-        answers = [pool.submit(place, idempotency_key=f"k-{index}", metadata=notes) for index in range(20)]
+        answers = [pool.submit(place, PATIENT, idempotency_key=f"k-{index}", metadata=notes) for index in range(20)]
         assert until(lambda: waiting() == 20)
         gate.open()
 
