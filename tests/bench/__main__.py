@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.stack import Stack
-from tests.bench import access, live, outage, reading, table, unhappy, waiting, wrk
+from tests.bench import access, live, outage, reading, reports, table, unhappy, waiting, wrk
 from tests.bench.floor import Floor, FloorRun
 from tests.bench.month import Month, import_month
 from tests.bench.system import Run, System, settled
@@ -18,7 +18,7 @@ from tests.bench.table import Part, row, spread
 ASYNC = "respond-async"
 ON_ONE_STACK = ("month", "idle", "steady", "reading", "saturation")
 """Parts that share a stack, in this order."""
-ALONE = ("access", "live", "unhappy", "waiting", "outage")
+ALONE = ("access", "reports", "live", "unhappy", "waiting", "outage")
 """Parts that have stacks of their own, for their own settings."""
 
 
@@ -64,6 +64,7 @@ class Bench:
                         self._keep(usual.measure(name))
         parts = {
             "access": self._access,
+            "reports": self._reports,
             "live": self._live,
             "unhappy": self._unhappy,
             "waiting": self._waiting,
@@ -92,6 +93,10 @@ class Bench:
     def _access(self) -> Part:
         with self._stack("open") as alone, self._stack("closed", access.SETTINGS) as guarded:
             return access.measure(stocked(alone), stocked(guarded), self._asked.pairs, self._asked.seconds, _say)
+
+    def _reports(self) -> Part:
+        with self._stack("counting") as counting, self._stack("uncounted") as without:
+            return reports.measure(stocked(counting), stocked(without), self._asked.pairs, self._asked.seconds, _say)
 
     def _live(self) -> Part:
         with self._stack("live") as stack:
