@@ -122,9 +122,12 @@ class App:
         """Make these calls (role worker)."""
         self._calls.append(calls)
 
-    def writer(self, functions: Mapping[type[Any], CommandFunction], *, name: str = "writer") -> Writer:
+    def writer(
+        self, functions: Mapping[type[Any], CommandFunction], *, name: str = "writer", pace_seconds: float = 0.0
+    ) -> Writer:
         """A batcher of commands whose facts the relay is told of; runs in every role."""
-        writer = Writer(self.database, functions, self.add_relay().wake, context=self.context, name=name)
+        wake = self.add_relay().wake
+        writer = Writer(self.database, functions, wake, context=self.context, name=name, pace_seconds=pace_seconds)
         self._writers.append(writer)
         return writer
 

@@ -1,6 +1,6 @@
 """Many small requests as few large ones: what comes in while one batch is at work makes up the next.
 
-No timer: a lone request goes at once, and under load the batches grow by themselves.
+A lone request goes at once, and under load the batches grow by themselves.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from chassis import clock
 from chassis.database import Database, DatabaseAway, is_worth_another_try
 from chassis.errors import Overloaded, Refusal
 from chassis.logs import get_logger
@@ -24,8 +25,9 @@ log = get_logger(__name__)
 class Batcher(Generic[C, R]):
     """Hands commands to `work` in batches, on one thread; `work` gives each command its result or its refusal.
 
-    At most `max_queue` commands wait; beyond that they are refused with Overloaded. `only_awaited` is for questions:
-    one whose asker has gone is not worked on, so that a storm of retries costs no more than its last wave.
+    At most `max_queue` commands wait; beyond that they are refused with Overloaded. Batches are `pace_seconds` apart.
+    `only_awaited` is for questions: one whose asker has gone is not worked on, so that a storm of retries costs no more
+    than its last wave.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Batcher(Generic[C, R]):
         max_batch: int = 200,
         max_queue: int = 10_000,
         only_awaited: bool = False,
+        pace_seconds: float = 0.0,
     ) -> None:
         self._work = work
         self._only_awaited = only_awaited
@@ -46,6 +49,7 @@ class Batcher(Generic[C, R]):
         self._queue: deque[_Waiting[C, R]] = deque()
         self._filled = threading.Condition()
         self._is_stopping = False
+        self._pace = clock.Pace(pace_seconds, self._rest)
         self._thread = threading.Thread(target=self._run, name=f"{context}-{name}", daemon=True)
 
     def start(self) -> None:
@@ -86,6 +90,7 @@ class Batcher(Generic[C, R]):
             while True:
                 while not self._queue and not self._is_stopping:
                     self._filled.wait()
+                self._pace.begin()
                 batch: list[_Waiting[C, R]] = []
                 while self._queue and len(batch) < self._max_batch:
                     waiting = self._queue.popleft()
@@ -93,6 +98,9 @@ class Batcher(Generic[C, R]):
                         batch.append(waiting)
                 if batch or self._is_stopping:
                     return batch
+
+    def _rest(self, seconds: float) -> None:
+        self._filled.wait_for(lambda: self._is_stopping, seconds)
 
     def _results(self, commands: Sequence[C]) -> Sequence[R | Exception]:
         try:
@@ -131,10 +139,9 @@ class Writer(Batcher[Any, Any]):
         *,
         context: str,
         name: str = "writer",
-        max_batch: int = 200,
-        max_queue: int = 10_000,
+        pace_seconds: float = 0.0,
     ) -> None:
-        super().__init__(self._work_by_kind, context=context, name=name, max_batch=max_batch, max_queue=max_queue)
+        super().__init__(self._work_by_kind, context=context, name=name, pace_seconds=pace_seconds)
         self._database = database
         self._functions = functions
         self._committed = committed

@@ -204,7 +204,7 @@ class Calls(Generic[O]):
 
     async def _pause(self) -> None:
         """Looking for slow calls is worth waking up for only while calls are under way."""
-        if self._running or self._is_stopping:
+        if self._running or self._outcomes or self._is_stopping:
             await asyncio.sleep(_SWEEP_SECONDS)
             return
         self._stirred.clear()
@@ -273,18 +273,23 @@ class Calls(Generic[O]):
         self._running.pop((call.kind, call.key), None)
         self._outcomes.append((call, outcome))
         self._fill()
-        self._start_recording()
+        if not call.is_told_slow:
+            self._start_recording()
 
     def _sweep_slow(self) -> None:
+        if not self._is_recording:
+            self._outcomes[:0] = [(call, _Slow()) for call in self._slow_ones()]
+        self._start_recording()
+
+    def _slow_ones(self) -> list[Call]:
+        """Calls that are under way for long, each once."""
         if self._on_slow is None:
-            return
+            return []
         before = clock.monotonic() - self._slow_after
         slow = [call for call in self._running.values() if call.started_at < before and not call.is_told_slow]
-        if slow and not self._is_recording:
-            for call in slow:
-                call.is_told_slow = True
-            self._outcomes[:0] = [(call, _Slow()) for call in slow]
-            self._start_recording()
+        for call in slow:
+            call.is_told_slow = True
+        return slow
 
     def _start_recording(self) -> None:
         if not self._is_recording and self._outcomes:

@@ -26,6 +26,8 @@ _STANDBY_SECONDS: Final = 2.0
 _SETTLE_SECONDS: Final = 0.1
 """What was acknowledged is deleted by the next round; where none is called for, by one after this time."""
 PACE_SECONDS: Final = 0.010
+_REST: Final = 2.0
+"""Rounds are at least so many times as far apart as one takes: on a busy machine fewer and larger ones."""
 _MEASURE_SECONDS: Final = 5.0
 
 # One statement, for it runs a hundred times a second. It does not see its own deletions, hence the second mention of
@@ -88,7 +90,7 @@ class Relay:
         self._producer: Producer | None = None
         self._answered: list[int] = []
         self._has_more = False
-        self._pace = clock.Pace(pace_seconds, self._stopping.wait)
+        self._pace = clock.Pace(pace_seconds, self._stopping.wait, _REST)
         self._measured_at = 0.0
 
     def start(self) -> None:
@@ -121,8 +123,12 @@ class Relay:
         self._leave()
 
     def _round(self) -> float:
-        """Relay one round; how many seconds the next one may wait for somebody to wake it."""
+        """Relay one round, in its time; how many seconds the next one may wait for somebody to wake it."""
         self._pace.begin()
+        with self._pace.at_work():
+            return self._relay()
+
+    def _relay(self) -> float:
         rows = self._database.write(self._claim)
         self._answered = []
         if rows is None:

@@ -47,7 +47,7 @@ class Consumer(Generic[L]):
         room: Room[L],
         poll_records: int = _POLL_RECORDS,
         pace_seconds: float = _PACE_SECONDS,
-        rest: float = 0.0,
+        rest: float = 1.0,
     ) -> None:
         self.folding = Folding(database, context, group, handlers, room)
         self._bootstrap_servers = bootstrap_servers

@@ -44,7 +44,10 @@ class Shortage(NamedTuple):
 
 @dataclass(slots=True)
 class Reservation:
-    """Pieces by SKU (`lines`), less what is still `missing` of them while the reservation waits."""
+    """Pieces by SKU (`lines`), less what is still `missing` of them while the reservation waits.
+
+    `known_missing` is what the database says of it.
+    """
 
     id: str
     holder: Holder
@@ -56,7 +59,7 @@ class Reservation:
     traceparent: str = ""
     is_new: bool = False
     is_changed: bool = False
-    was_waiting: bool = False
+    known_missing: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_holding(self) -> bool:

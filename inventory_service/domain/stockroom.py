@@ -1,10 +1,11 @@
 """The stockroom: shelves and reservations that one transaction has locked, and all that may happen to them."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
@@ -112,7 +113,9 @@ class Stockroom:
         self.movements: list[Movement] = []
         self.told: list[tuple[Fact, str]] = []
         self.outcomes: Counter[str] = Counter()
-        self._has_waiting = any(each.status is _WAITING for each in reservations.values())
+        self._waiting: defaultdict[str, list[Reservation]] = defaultdict(list)
+        for each in reservations.values():
+            self._note_waiting(each)
 
     def place(self, order_id: str, lines: Mapping[str, int], policy: Policy, traceparent: str) -> bool:
         """Hold all of an order or nothing of it, or what there is while the rest can come from suppliers.
@@ -270,7 +273,7 @@ class Stockroom:
         order.traceparent = traceparent
         order.shortages = tuple(shortage._replace(held=shortage.available) for shortage in short)
         order.missing = {shortage.sku: shortage.requested - shortage.held for shortage in order.shortages}
-        self._has_waiting = True
+        self._note_waiting(order)
         self._take(order)
         self.told.append((StockShortage(order.id, order.shortages), traceparent))
         self.outcomes["shortage"] += 1
@@ -287,12 +290,16 @@ class Stockroom:
 
     def _serve_waiting(self, sku: str, cause_id: str) -> None:
         """Rule (stock): what becomes available serves waiting orders first, by order id, in part where it must."""
-        if not self._has_waiting:
+        if sku not in self._waiting:
             return
         shelf = self.shelves[sku]
-        for reservation in [self.reservations[id_] for id_ in sorted(self.reservations)]:
-            if reservation.status is _WAITING and sku in reservation.missing and shelf.available > 0:
+        for reservation in sorted(self._waiting[sku], key=attrgetter("id")):
+            if sku in reservation.missing and shelf.available > 0:
                 self._allot(shelf, reservation, cause_id)
+
+    def _note_waiting(self, reservation: Reservation) -> None:
+        for sku in reservation.missing:
+            self._waiting[sku].append(reservation)
 
     def _allot(self, shelf: Shelf, order: Reservation, cause_id: str, at_most: int | None = None) -> None:
         quantity = min(shelf.available if at_most is None else at_most, order.missing[shelf.sku])

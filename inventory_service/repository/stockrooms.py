@@ -183,8 +183,7 @@ class Stockrooms:
         for row in rows_of(connection, _WHAT_IS_MISSING, ids=list(missing)):
             missing[row.reservation_id][row.sku] = row.missing
         for each in waiting:
-            each.missing = missing[each.id]
-            each.was_waiting = True
+            each.missing = each.known_missing = missing[each.id]
 
 
 def _delivered(connection: Connection, deliveries: Sequence[str]) -> list[str]:
@@ -252,8 +251,9 @@ def _moved(room: Stockroom) -> dict[str, list[Any]]:
 
 
 def _write_waiting(connection: Connection, reservations: Iterable[Reservation]) -> None:
-    rewritten = [each for each in reservations if each.missing or each.was_waiting]
-    before = [each.id for each in rewritten if each.was_waiting]
+    # Most of those that were read, for goods that might have been theirs, wait on as they did.
+    rewritten = [each for each in reservations if each.missing != each.known_missing]
+    before = [each.id for each in rewritten if each.known_missing]
     if before:
         run_sql(connection, _FORGET_WAITING, ids=before)
     rows = [(each.id, sku, missing) for each in rewritten for sku, missing in each.missing.items()]

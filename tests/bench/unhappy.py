@@ -16,7 +16,7 @@ SETTINGS: Final = {
     "SUPPLIER_CHECK_SECONDS": "1",
 }
 """Of both of a pair: at the usual ten seconds a run would measure how long its last orders wait for nobody."""
-LENGTH: Final = 3
+LENGTH: Final = 5
 """Its runs are so many times as long as others: each has two or three seconds in which only its last orders wait."""
 LEAST: Final = 0.60
 

@@ -116,3 +116,22 @@ def test_commands_are_worked_off_whoever_has_gone() -> None:
 
     asyncio.run(ask())
     assert done == [1, 2, 3]
+
+
+def test_batches_of_a_trickle_are_apart_and_one_alone_goes_at_once() -> None:
+    batches: list[list[int]] = []
+
+    def work(commands: Sequence[int]) -> list[int]:
+        batches.append(list(commands))
+        return list(commands)
+
+    async def scenario() -> list[int]:
+        batcher = Batcher[int, int](work, context="orders", name="paced", pace_seconds=60.0)
+        batcher.start()
+        first = await batcher.submit(1)
+        others = batcher.submit_many([2]) + batcher.submit_many([3])
+        await asyncio.to_thread(batcher.stop)  # a stop waits for no pace
+        return [first, *await asyncio.gather(*others)]
+
+    assert asyncio.run(scenario()) == [1, 2, 3]
+    assert batches == [[1], [2, 3]]

@@ -177,6 +177,19 @@ def test_outcomes_of_a_trickle_are_recorded_together(database, engine, outside, 
     assert books.batches == [1, 3]
 
 
+def test_answers_of_slow_calls_are_recorded_together(database, engine, outside, books) -> None:  # type: ignore[no-untyped-def]
+    """Told as slow, they came late anyway: each alone would cost as much as all together."""
+    calls = engine(slow_after=0.05, in_flight=40)
+    outside.seconds = 0.5
+    for number in range(20):
+        _decide(database, calls, [NewCall("charge", f"slow-{number}", "payment", {})])
+
+    assert until(lambda: len(books.outcomes) == 20)
+    assert len(outside.asked) == 20
+    assert len(books.batches) < 10
+    assert until(lambda: _rows(database) == [])
+
+
 def test_of_two_engines_each_due_call_is_made_by_one(database, engine, outside, books) -> None:  # type: ignore[no-untyped-def]
     engine()
     engine()

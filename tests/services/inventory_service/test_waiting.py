@@ -123,3 +123,16 @@ def test_the_fact_that_an_order_is_whole_goes_out_under_the_trace_of_the_order(
     [row] = warehouse.rows("SELECT traceparent FROM reservations WHERE id = :id", id=waiting)
     payloads = warehouse.rows("SELECT payload FROM outbox WHERE key = :id ORDER BY id", id=waiting)
     assert all(row.traceparent.encode() in bytes(payload[0]) for payload in payloads)
+
+
+def test_who_waits_on_as_before_is_not_written_again(warehouse: Warehouse, waiting: str) -> None:
+    """Where many wait for the same goods, each delivery else would rewrite all of them."""
+    second = ids.new_id()
+    warehouse.apply(placed(second, ("S", 1), backorder=True))
+    sql = "SELECT xmin::text, ctid::text FROM waiting WHERE reservation_id = CAST(:id AS uuid)"
+    before = warehouse.rows(sql, id=second)
+
+    warehouse.receive("S", 1)
+
+    assert warehouse.rows("SELECT missing FROM waiting ORDER BY reservation_id") == [(1,), (1,)]
+    assert warehouse.rows(sql, id=second) == before != []
