@@ -36,7 +36,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         choices=[*ON_ONE_STACK, *ALONE],
-        help="one part of it; all take 20 minutes",
+        help="one part of it; all take 35 minutes",
     )
     return parser.parse_args()
 
