@@ -65,3 +65,15 @@ def test_an_offset_for_tests_has_all_its_ports_free() -> None:
     offset = free_offset()
 
     assert all(is_free(port + offset) for port in PORTS.values())
+
+
+def test_a_port_that_another_stack_only_holds_is_not_free(tmp_path: Path) -> None:
+    """Two stacks at one port would both start, and whichever server came second could not listen."""
+    place = Place(tmp_path, free_offset())
+    ports = HeldPorts(place, print)
+    ports.take(["orders"])
+
+    assert not is_free(place.port("orders"))
+
+    ports.release()
+    assert is_free(place.port("orders"))
