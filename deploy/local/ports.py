@@ -67,10 +67,13 @@ def bind(port: int) -> socket.socket | None:
 
 
 def is_free(port: int) -> bool:
-    bound = bind(port)
-    if bound is not None:
-        bound.close()
-    return bound is not None
+    """Nobody has it, not even another stack that only holds it: such a port could be bound a second time by `bind`."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as alone:
+        try:
+            alone.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def free_offset() -> int:

@@ -36,7 +36,7 @@ class Service:
         if told.get("OIDC_CLIENT_SECRET"):
             told.setdefault("OIDC_CLIENT_ID", self.name)
         if self in SIMULATORS:
-            told = {**way_of_webhooks(place, told), **told}
+            told |= way_of_webhooks(place, told)
         return Command(" ".join((self.name, *arguments)), run, place.log_of(self.name), environment=told)
 
     def answering_at(self, place: Place, environment: Mapping[str, str] = os.environ) -> Callable[[], bool]:
@@ -82,8 +82,8 @@ def scheme_in(environment: Mapping[str, str]) -> str:
 
 
 def way_of_webhooks(place: Place, environment: Mapping[str, str]) -> dict[str, str]:
-    """Where simulators bring their webhooks, and whom they believe there, when the gateway speaks TLS."""
-    if scheme_in(environment) == "http":
+    """Where simulators bring their webhooks, and whom they believe there, when the gateway of this stack speaks TLS."""
+    if scheme_in(environment) == "http" or environment.get("WEBHOOK_URL"):
         return {}
     authority = environment.get("TLS_CA_FILE")
     return {"WEBHOOK_URL": f"https://{place.address('rest')}", **({"SSL_CERT_FILE": authority} if authority else {})}

@@ -93,6 +93,7 @@ class Upstream:
         self._asked.set()
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._beat())]
+            self._tasks[0].add_done_callback(self._has_followed)
 
     async def _follow(self) -> None:
         while True:
@@ -101,6 +102,16 @@ class Upstream:
             except grpc.aio.AioRpcError as error:
                 log.warning("the stream of orders broke off", watching=len(self._listeners), code=error.code().name)
             await asyncio.sleep(_AGAIN_SECONDS * random.uniform(0.2, 1.0))
+
+    def _has_followed(self, task: "asyncio.Task[None]") -> None:
+        """Whatever it ran into, nobody waits for news that do not come: all come back, behind what they have."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("the stream of orders failed", watching=len(self._listeners), exc_info=error)
+        self.close_all()
+        self._tasks = []
+        for listener in self._listeners.values():
+            listener.refuse(unexplained(503))
 
     async def _one_stream(self) -> None:
         call = self._call(wait_for_ready=True)

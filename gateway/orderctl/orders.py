@@ -59,6 +59,7 @@ def get(session: Session, order_id: str) -> None:
 @click.command("list")
 @click.option("--customer", default="", help="Only of this customer.")
 @click.option("--status", type=click.Choice(_STATUSES, case_sensitive=False), help="Only in this status.")
+@click.option("--sku", default="", help="Only with a line of this product.")
 @click.option("--placed-after", type=Moment(), help="Only placed at or after.")
 @click.option("--placed-before", type=Moment(), help="Only placed before.")
 @click.option("--limit", type=click.IntRange(1), default=15, show_default=True, help="At most so many.")
@@ -67,6 +68,7 @@ def list_orders(
     session: Session,
     customer: str,
     status: str | None,
+    sku: str,
     placed_after: Timestamp | None,
     placed_before: Timestamp | None,
     limit: int,
@@ -76,6 +78,7 @@ def list_orders(
     request = pb.ListOrdersRequest(
         customer_id=customer,
         status=f"ORDER_STATUS_{status or 'UNSPECIFIED'}",
+        sku=sku,
         placed_after=placed_after,
         placed_before=placed_before,
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.rest.decoding import Fields, Readers, missing
+from gateway.rest.decoding import Fields, Readers, missing, not_missing
 from gateway.rest.faces import Face
 from gateway.rest.fields import is_map, is_message, message_of
 from gateway.rest.preferences import read_preference
@@ -59,7 +59,7 @@ class Binding:
 
     def _from_path(self, request: Request, fields: Fields, errors: Errors) -> None:
         for name, read in self._path:
-            errors.pop(name, None)
+            not_missing(name, errors)
             try:
                 _fill(fields, name, read(request.variables[name]), "the path", errors)
             except Wrong as refused:
@@ -84,7 +84,7 @@ class Binding:
             if (preference := read_preference(text)) is not None:
                 _fill(fields, name, preference.wait_ms, "the Prefer header", errors)
             return
-        errors.pop(name, None)
+        not_missing(name, errors)
         try:
             _fill(fields, name, read(text), f"the {header.decode().title()} header", errors)
         except Wrong as refused:

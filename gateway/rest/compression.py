@@ -14,6 +14,7 @@ _LEVEL: Final = 1
 """Of the work of level 6 a fourth, of its gain nine tenths."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _LARGE: Final = 100_000
+_LONGEST: Final = 200
 _FILE: Final = b"text/csv"
 _CODINGS: Final = re.compile(r"\s*(gzip|x-gzip|\*)\s*(?:;\s*q=([0-9.]+)\s*)?", re.IGNORECASE)
 _VARY: Final = (b"vary", b"accept-encoding")
@@ -30,7 +31,7 @@ class Compression:
         """The answer, perhaps compressed; its tag then is a weak one, because other bytes stand behind it."""
         if not 0 < self._least <= len(answer.body):
             return answer
-        if not takes_gzip(request.header(b"accept-encoding") or ""):
+        if not takes_gzip(_said(request)):
             return replace(answer, headers=(*answer.headers, _VARY))
         body = (_packed_again if len(answer.body) > _LARGE else _packed)(answer.body)
         headers = [(name, b"W/" + value if name == b"etag" else value) for name, value in answer.headers]
@@ -40,9 +41,15 @@ class Compression:
         """A file, perhaps compressed piece by piece: each can be read as soon as it is there. Events are left alone."""
         if not dict(stream.headers).get(b"content-type", b"").startswith(_FILE):
             return stream
-        if not self._least or not takes_gzip(request.header(b"accept-encoding") or ""):
+        if not self._least or not takes_gzip(_said(request)):
             return replace(stream, headers=(*stream.headers, _VARY))
         return replace(stream, pieces=_pieces(stream.pieces), headers=(*stream.headers, *_ENCODED))
+
+
+def _said(request: Request) -> str:
+    """Nothing when it is longer than what is worth remembering."""
+    said = request.header(b"accept-encoding") or ""
+    return said if len(said) <= _LONGEST else ""
 
 
 @lru_cache(maxsize=256)

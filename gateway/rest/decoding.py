@@ -5,7 +5,7 @@ dictionaries, so that a whole request becomes a message in one call.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 
@@ -14,6 +14,8 @@ from gateway.rest.scalars import Read, reader_of, text_reader_of
 from gateway.rest.wrong import Errors, Wrong, add_under, wrong
 
 Fields = dict[str, Any]
+
+_MISSING: Final = ["is required"]
 
 
 class UnsupportedFace(Exception):
@@ -106,7 +108,13 @@ class Readers:
 
 def missing(required: Collection[str], fields: Collection[str]) -> Errors:
     """What is required and not among `fields`."""
-    return {name: ["is required"] for name in sorted(required) if name not in fields}
+    return {name: [*_MISSING] for name in sorted(required) if name not in fields}
+
+
+def not_missing(name: str, errors: Errors) -> None:
+    """A field that comes another way need not be in the body; what is wrong with it there stays wrong."""
+    if errors.get(name) == _MISSING:
+        del errors[name]
 
 
 def _members(oneof: OneofDescriptor) -> list[str]:

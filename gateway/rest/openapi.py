@@ -136,12 +136,10 @@ class OpenApi:
                 }
             }
         elsewhere = frozenset(face.variables)
-        schema = self._schemas.given(face.request, elsewhere)
-        # What may come in a header need not stand in the body.
-        headers = {header.field for header in face.options.headers}
-        schema["required"] = [name for name in schema.get("required", []) if name not in headers]
+        headers = frozenset(header.field for header in face.options.headers)
+        schema = self._schemas.given(face.request, elsewhere, may_lack=headers)
         content = {"schema": schema, "example": example_request(face.request, elsewhere)}
-        return {"required": bool(schema["required"]), "content": {"application/json": content}}
+        return {"required": "required" in schema, "content": {"application/json": content}}
 
     def _successes(self, face: Face) -> dict[str, Any]:
         if is_http_body(face.response):

@@ -55,22 +55,27 @@ class Schemas:
             schema |= self._object(message, properties) | {"required": list(properties)}
         return {"$ref": f"#/components/schemas/{message.full_name}"}
 
-    def given(self, message: Descriptor, without: frozenset[str] = frozenset()) -> Schema:
-        """The schema of a message in a request, with its rules; `without` are fields that come another way."""
+    def given(
+        self, message: Descriptor, without: frozenset[str] = frozenset(), may_lack: frozenset[str] = frozenset()
+    ) -> Schema:
+        """The schema of a message in a request, with its rules.
+
+        Fields that it is `without` come another way, and those that it `may_lack` may do so.
+        """
         fields = [field for field in message.fields if field.name not in without]
-        properties = {field.name: self._given_property(field) for field in fields}
+        required = [field.name for field in fields if is_required(field) and field.name not in may_lack]
+        properties = {field.name: self._given_property(field, field.name in required) for field in fields}
         schema = self._object(message, properties) | {"additionalProperties": False}
-        required = [field.name for field in fields if is_required(field)]
         return schema | ({"required": required} if required else {})
 
     def given_field(self, field: FieldDescriptor) -> Schema:
         """The schema of one field of a request."""
         return self._described(field, self._composed(field, rules_of(field), self._given_one))
 
-    def _given_property(self, field: FieldDescriptor) -> Schema:
+    def _given_property(self, field: FieldDescriptor, is_needed: bool) -> Schema:
         """In JSON, null stands for what is not given."""
         schema = self.given_field(field)
-        return schema if is_required(field) else _or_null(schema)
+        return schema if is_needed else _or_null(schema)
 
     def comment(self, full_name: str) -> str:
         """What the protos say of it; empty when they say nothing."""

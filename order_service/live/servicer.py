@@ -117,9 +117,8 @@ class LiveServicer:
             shared = _Shared(self, outlet)
             try:
                 asking = shared.run(self._heed(requests, shared))
-                asking.add_done_callback(lambda _: outlet.put(Reached(self._tail.position or Position(0))))
-                while not asking.done():
-                    told = await outlet.take(_PIECE)
+                asking.add_done_callback(lambda _: outlet.finish())
+                while told := await outlet.take(_PIECE):
                     shared.note(told)
                     await _write(wire.told_to_proto(told, self._context), context)
                 await asking

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.stack import Stack
-from tests.bench import access, live, outage, reading, table, tracing, unhappy, waiting, wrk
+from tests.bench import access, live, outage, reading, reports, table, tracing, unhappy, waiting, wrk
 from tests.bench.floor import Floor, FloorRun
 from tests.bench.month import Month, import_month
 from tests.bench.system import Run, System, settled
@@ -18,7 +18,7 @@ from tests.bench.table import Part, row, spread
 ASYNC = "respond-async"
 ON_ONE_STACK = ("month", "idle", "steady", "reading", "saturation")
 """Parts that share a stack, in this order."""
-ALONE = ("access", "tracing", "live", "unhappy", "waiting", "outage")
+ALONE = ("access", "reports", "tracing", "live", "unhappy", "waiting", "outage")
 """Parts that have stacks of their own, for their own settings."""
 
 
@@ -36,7 +36,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         choices=[*ON_ONE_STACK, *ALONE],
-        help="one part of it; all take 20 minutes",
+        help="one part of it; all take 35 minutes",
     )
     return parser.parse_args()
 
@@ -64,6 +64,7 @@ class Bench:
                         self._keep(usual.measure(name))
         parts = {
             "access": self._access,
+            "reports": self._reports,
             "tracing": self._tracing,
             "live": self._live,
             "unhappy": self._unhappy,
@@ -93,6 +94,10 @@ class Bench:
     def _access(self) -> Part:
         with self._stack("open") as alone, self._stack("closed", access.SETTINGS) as guarded:
             return access.measure(stocked(alone), stocked(guarded), self._asked.pairs, self._asked.seconds, _say)
+
+    def _reports(self) -> Part:
+        with self._stack("counting") as counting, self._stack("uncounted") as without:
+            return reports.measure(stocked(counting), stocked(without), self._asked.pairs, self._asked.seconds, _say)
 
     def _tracing(self) -> Part:
         with tracing.Sink() as sink:

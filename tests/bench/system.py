@@ -146,6 +146,12 @@ class System:
         with self._engine.connect() as connection:
             return connection.execute(text(sql), params).all()
 
+    def change(self, statements: Sequence[str]) -> None:
+        """Change the databases themselves, for what no setting does."""
+        with self._engine.begin() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+
     def at_rest(self) -> None:
         """Do now what Postgres would do some time after a load, so that it is not in what is measured next."""
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from redis import Redis, RedisError
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -24,6 +25,7 @@ from tests.chaos.staff import Staff
 from tests.chaos.story import stories
 from tests.chaos.topics import Topics, Written
 from tests.end_to_end.shop import Shop
+from tests.reports import wrong_reports
 
 QUIET_SECONDS: Final = 60.0
 EVERY_SECONDS: Final = 0.5
@@ -73,9 +75,11 @@ class Runs:
         url = make_url(stack.infrastructure.database_url)
         self._engine = create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
         self._topics = Topics(stack.infrastructure.kafka_bootstrap_servers)
+        self._redis = Redis.from_url(stack.infrastructure.redis_url, socket_timeout=3)
         self._baseline: Mapping[str, processes.Weight] = {}
 
     def close(self) -> None:
+        self._redis.close()
         self._engine.dispose()
 
     def begin_here(self) -> None:
@@ -146,6 +150,7 @@ class Runs:
         return {
             **topics.unheard(connection, records),
             **topics.untold(connection, records, crowd.began_at),
+            **_wrong_figures(connection, self._redis),
             **processes.miscounts(self._stack),
             **processes.grown(self._baseline, weights),
         }
@@ -159,6 +164,17 @@ class Runs:
     def _reading(self) -> Iterator[Connection]:
         with self._engine.connect() as connection:
             yield connection
+
+
+def _wrong_figures(connection: Connection, client: Redis) -> Broken:
+    """I10; what a flush of Redis has taken is written again by the job of reports."""
+    try:
+        wrong = wrong_reports(connection, client)
+    except RedisError as error:
+        wrong = [f"redis does not answer: {error}"]
+    return (
+        {"I10 leaderboards and KPIs are what the orders come to": [{"error": each} for each in wrong]} if wrong else {}
+    )
 
 
 def standing(order: Mapping[str, Any]) -> str:

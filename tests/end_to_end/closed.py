@@ -84,14 +84,14 @@ class Closed:
         return f"http://{self.stack.place.address('rest')}"
 
     def ask(self, verb: str, path: str, authorization: str | None = None, body: object = None) -> httpx.Response:
-        """One request over REST; of what is a stream, only the head is read."""
+        """One request over REST; of what does not end by itself, only the head is read."""
         headers = {"authorization": authorization} if authorization is not None else {}
         timeout = httpx.Timeout(PATIENCE)
         with (
             httpx.Client(base_url=f"{self.rest}/api/v1", timeout=timeout, trust_env=False) as client,
             client.stream(verb, path, headers=headers, json=body) as answer,
         ):
-            if answer.headers.get("content-type", "").startswith("application/"):
+            if answer.headers.get("content-type", "").startswith(("application/", "text/csv")):
                 answer.read()
             return answer
 

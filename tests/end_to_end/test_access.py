@@ -195,6 +195,25 @@ def test_lists_show_a_customer_their_own_alone(closed: Closed, annas: str) -> No
     assert annas in {order["id"] for order in closed.ask("GET", "/orders?customer_id=anna", service).json()["data"]}
 
 
+def test_a_file_of_orders_shows_a_customer_their_own_alone(closed: Closed, annas: str) -> None:
+    anna, ben = closed.bearer("customer", "anna"), closed.bearer("customer", "ben")
+    assert annas in closed.ask("GET", "/orders.csv", anna).text
+    assert len(closed.ask("GET", "/orders.csv", ben).text.splitlines()) == 1, "the head alone"
+    assert closed.ask("GET", "/orders.csv?customer_id=anna", ben).status_code == 403
+
+
+def test_those_who_read_at_one_time_see_their_own_alone(closed: Closed, annas: str) -> None:
+    """They share a call to the service, and nothing else."""
+    readers = ["anna", "ben"] * 20
+
+    def read(name: str) -> int:
+        return int(closed.ask("GET", f"/orders/{annas}", closed.bearer("customer", name)).status_code)
+
+    with ThreadPoolExecutor(len(readers)) as pool:
+        for _ in range(3):
+            assert list(pool.map(read, readers)) == [200, 404] * 20
+
+
 def test_who_places_for_whom(closed: Closed, sku: str) -> None:
     """Customers for themselves, services and operators for anybody; the timeline says who it was."""
     assert closed.ask("POST", "/orders", closed.bearer("customer", "ben"), an_order("anna", sku)).status_code == 403

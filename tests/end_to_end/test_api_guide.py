@@ -1,10 +1,11 @@
-"""What the API guide tells a reader to type does what it says there, from its first command to its last."""
+"""What the API guide and the quickstart tell a reader to type does what they say, from first command to last."""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,13 +19,13 @@ BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PORTS = {"8080": "rest", "50051": "orders", "50052": "inventory", "50053": "suppliers", "50054": "payments"}
 
 
-def blocks(kind: str) -> list[str]:
-    return [block for found, block in BLOCK.findall((ROOT / "docs/api.md").read_text()) if found == kind]
+def blocks(kind: str, page: str = "api.md") -> list[str]:
+    return [block for found, block in BLOCK.findall((ROOT / "docs" / page).read_text()) if found == kind]
 
 
-def script(stack: Stack) -> str:
+def script(stack: Stack, commands: Sequence[str]) -> str:
     """All commands in one shell, for a stack that is not at its usual ports; grpcurl is played where it is absent."""
-    text = "\n".join(blocks("sh"))
+    text = "\n".join(commands)
     for port, name in PORTS.items():
         text = text.replace(f"localhost:{port}", stack.place.address(name))
     text = text.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
@@ -38,7 +39,12 @@ def test_every_command_of_the_guide_works(stack: Stack, tmp_path: Path) -> None:
     environment = os.environ | stack.environment
 
     done = subprocess.run(
-        ["bash", "-c", script(stack)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=150
+        ["bash", "-c", script(stack, blocks("sh"))],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=150,
     )
 
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
@@ -48,6 +54,20 @@ def test_every_command_of_the_guide_works(stack: Stack, tmp_path: Path) -> None:
     assert '"status": "SERVING"' in done.stdout
     assert len((tmp_path / "orders.csv").read_text().splitlines()) >= 2
     assert (tmp_path / "rejects.csv").read_text().startswith("line,")
+
+
+def test_every_command_of_the_quickstart_works(stack: Stack, tmp_path: Path) -> None:
+    start, *others = blocks("sh", "quickstart.md")
+
+    done = subprocess.run(
+        ["bash", "-c", script(stack, others)],
+        cwd=tmp_path, env=os.environ | stack.environment, capture_output=True, text=True, timeout=150,
+    )  # fmt: skip
+
+    assert start == "make start\n"
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert done.stdout.count("OrderCompleted") == 2
+    assert "Not enough stock of QUICK-1." in done.stderr
 
 
 def test_the_python_of_the_guide_works(stack: Stack) -> None:

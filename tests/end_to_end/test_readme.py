@@ -1,4 +1,4 @@
-"""What the README tells a reader to type does what it says there."""
+"""What the README tells a reader to type does what it says there, in one shell, from its first command to its last."""
 
 import os
 import re
@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,53 +20,45 @@ MONTH = "readme-month.csv"
 """Named apart: another file of the same name would be another shop's month under the same source."""
 CUSTOMER = f"readme-{uuid.uuid4().hex}"
 """Somebody whose orders no other test places."""
-COMMANDS = {"curl": shutil.which("curl"), "grpcurl": shutil.which("grpcurl"), ".venv/bin/orderctl": sys.executable}
 
 
-def commands() -> Iterator[str]:
-    """One at a time, with the lines that go on after it."""
-    section = (ROOT / "README.md").read_text().split("## Place an order")[1].split("\n## ")[0]
-    for block in BLOCK.findall(section):
-        yield from re.split(r"\n(?=\S)", block.strip())
+def commands() -> str:
+    """All that a reader types between placing and letting others in; what goes on until Ctrl-C, beside the rest."""
+    text = (ROOT / "README.md").read_text().split("## Place an order")[1].split("\n## Let others in")[0]
+    blocks = BLOCK.findall(text)
+    watching = [block for block in blocks if block.startswith("curl -N")]
+    assert len(watching) == 1
+    others = "".join(block for block in blocks if block not in watching)
+    return f"({watching[0].strip()} > watched.txt) & WATCH=$!\ntrap 'kill $WATCH' EXIT\n{others}"
 
 
-def here(command: str, stack: Stack) -> str:
-    """The same command for a stack that is not at its usual ports."""
+def script(stack: Stack) -> str:
+    """The same for a stack that is not at its usual ports; grpcurl is played where it is absent."""
+    text = commands()
     for port, name in (("8080", "rest"), ("50051", "orders")):
-        command = command.replace(f"localhost:{port}", stack.place.address(name))
-    command = command.replace("month.csv", MONTH).replace("c-17", CUSTOMER)
-    return command.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+        text = text.replace(f"localhost:{port}", stack.place.address(name))
+    text = text.replace("month.csv", MONTH).replace("c-17", CUSTOMER)
+    text = text.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+    play = f'grpcurl() {{ (cd {ROOT} && {sys.executable} -m tests.end_to_end.grpcurl "$@"); }}\n'
+    return f"set -euo pipefail\n{play if shutil.which('grpcurl') is None else ''}{text}"
 
 
-@pytest.fixture(scope="module")
-def surroundings(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, str]]:
-    """A folder with a month in it whose products are there, and what orderctl needs to find the stack."""
-    folder, environment = tmp_path_factory.mktemp("readme"), {**os.environ, **stack.environment}
-    orderctl = Path(sys.executable).with_name("orderctl")
-    for words in (["sample", MONTH, "--orders", "20"], ["catalogue", "from-orders", MONTH]):
-        done = subprocess.run([orderctl, *words], cwd=folder, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    return folder, environment
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
+def test_every_command_of_the_readme_works(stack: Stack, tmp_path: Path) -> None:
+    environment = os.environ | stack.environment
 
-
-@pytest.mark.parametrize("command", list(commands()), ids=lambda command: re.sub(r"\W+", "-", command[:60]))
-def test_a_command_of_the_readme_works(
-    command: str, stack: Stack, surroundings: tuple[Path, Mapping[str, str]]
-) -> None:
-    program = command.split()[0]
-    if COMMANDS[program] is None:
-        pytest.skip(f"{program} is not on this machine")
-    folder, environment = surroundings
     done = subprocess.run(
-        ["bash", "-c", here(command, stack)], cwd=folder, env=environment, capture_output=True, text=True
+        ["bash", "-c", script(stack)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=150
     )
-    assert done.returncode == 0, done.stderr
+
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "error_code" not in done.stdout, done.stdout
+    assert "event: OrderCompleted" in (tmp_path / "watched.txt").read_text()
+    assert until(lambda: statuses(stack) == {"COMPLETED": 3, "CANCELLED": 1}), statuses(stack)
 
 
-@pytest.mark.skipif(COMMANDS["curl"] is None, reason="curl is not on this machine")
-def test_the_orders_of_the_readme_are_completed(stack: Stack) -> None:
-    def statuses() -> set[str]:
-        return {order["status"] for order in Shop(stack).call("GET", f"/orders?customer_id={CUSTOMER}").data}
-
-    assert until(lambda: statuses() == {"COMPLETED"})
+def statuses(stack: Stack) -> dict[str, int]:
+    """How many orders of the reader are in which status."""
+    orders = Shop(stack).call("GET", f"/orders?customer_id={CUSTOMER}").data
+    found = [order["status"] for order in orders]
+    return {status: found.count(status) for status in found}

@@ -21,6 +21,7 @@ class Outlet:
         self._stirred = asyncio.Event()
         self._taken = asyncio.Event()
         self._closed_for: Refusal | None = None
+        self._is_finished = False
 
     def deliver(self, watch_id: int, change: Change) -> None:
         """Send a change to one more watch."""
@@ -44,11 +45,21 @@ class Outlet:
         self._closed_for = reason
         self._stirred.set()
 
+    def finish(self) -> None:
+        """Its reader wants no more."""
+        self._is_finished = True
+        self._stirred.set()
+
     async def take(self, most: int) -> list[Told]:
-        """What waits, as soon as there is any, and no further than a Reached. Raises what it was closed for."""
+        """What waits, as soon as there is any, and no further than a Reached; nothing when it is finished.
+
+        Raises what it was closed for.
+        """
         while not self._waiting:
             if self._closed_for is not None:
                 raise self._closed_for
+            if self._is_finished:
+                return []
             self._stirred.clear()
             await self._stirred.wait()
         taken: list[Told] = []

@@ -66,6 +66,7 @@ class Tail:
         self._told_to_look.set()
         if self._following is None or self._following.done():
             self._following = asyncio.create_task(self._follow())
+            self._following.add_done_callback(_tell_of_failure)
         return await joined
 
     def leave(self, watch: Watch) -> None:
@@ -97,6 +98,9 @@ class Tail:
                 log.warning("what is new cannot be read", watching=self.watching, error=error.message)
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue
+            except BaseException:
+                self._break_off(newcomers)
+                raise
             self._between()
             # What is held back is looked for less often the longer it is.
             is_stuck = news.is_more_coming and news.reaches == self._position
@@ -108,6 +112,13 @@ class Tail:
             self._admit(newcomers, news.reaches)
             await self._pause(news.is_more_coming)
         self._position = None
+
+    def _break_off(self, newcomers: "dict[Watch, asyncio.Future[Position]]") -> None:
+        """Whatever it ran into, nobody waits for news that do not come: all begin again, behind what they have."""
+        self._position = None
+        self._turn_away(newcomers | self._newcomers, Unavailable("the stream broke off; try again shortly"))
+        self._newcomers = {}
+        self._end_all(Unavailable("the stream broke off; go on behind the last event"))
 
     async def _read(self) -> News:
         position = self._position
@@ -177,3 +188,8 @@ class Tail:
 
     def _all(self) -> Iterable[Watch]:
         return [watch for some in (self._by_order, self._by_customer) for watches in some.values() for watch in watches]
+
+
+def _tell_of_failure(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("what is new cannot be read", exc_info=error)

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import httpx
@@ -83,8 +83,9 @@ async def serving(
     await serving
 
 
-@pytest.fixture(scope="package")
-def stage_of_all() -> Iterator[Stage]:
+@contextmanager
+def playing() -> Iterator[Stage]:
+    """A stage that plays, on a thread of its own."""
     stage = Stage()
     player = threading.Thread(target=stage.loop.run_until_complete, args=(stage.play(),))
     player.start()
@@ -93,6 +94,12 @@ def stage_of_all() -> Iterator[Stage]:
     stage.end()
     player.join()
     stage.loop.close()
+
+
+@pytest.fixture(scope="package")
+def stage_of_all() -> Iterator[Stage]:
+    with playing() as stage:
+        yield stage
 
 
 @pytest.fixture

@@ -55,6 +55,13 @@ def test_who_does_not_take_gzip_is_not_sent_any(client: httpx.Client, stage: Sta
     assert "content-encoding" not in answer.headers
 
 
+def test_what_a_client_says_at_length_of_what_it_takes_is_not_remembered(client: httpx.Client, stage: Stage) -> None:
+    stage.orders.on(LIST, many)
+    answer, _ = raw(client, "/orders", accept_encoding="gzip, " + 200 * "x")
+
+    assert "content-encoding" not in answer.headers
+
+
 def test_what_is_small_or_was_posted_is_left_as_it_is(client: httpx.Client, stage: Stage) -> None:
     stage.orders.on(GET, one)
     stage.orders.on("/orders.v1.OrderService/BatchCreateOrders", take_orders)

@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx
 
-from chassis import ids
 from gateway.settings import GatewaySettings
 from protos.orders.v1 import orders_pb2
 from tests.services.gateway.conftest import serving
 from tests.services.gateway.services import FakeService
 
-GET_ORDER = "/orders.v1.OrderService/GetOrder"
+LIST_ORDERS = "/orders.v1.OrderService/ListOrders"
+"""Each of these is a call of its own, while those for one order are gathered."""
 LIMITS = httpx.Limits(max_connections=None)
 
 
@@ -39,15 +39,15 @@ def test_what_has_no_room_is_refused_within_ten_milliseconds_and_keeps_its_conne
     async def work() -> None:
         orders, free, all_inside = FakeService(), asyncio.Event(), asyncio.Event()
 
-        async def answer(request: Any, context: Any) -> orders_pb2.Order:
+        async def answer(request: Any, context: Any) -> orders_pb2.ListOrdersResponse:
             if len(orders.asked) == 20:
                 all_inside.set()
             await free.wait()
-            return orders_pb2.Order(id=request.order_id, version=1)
+            return orders_pb2.ListOrdersResponse()
 
-        orders.on(GET_ORDER, answer)
+        orders.on(LIST_ORDERS, answer)
         async with gateway(orders, gateway_max_requests=20) as client:
-            path = f"/orders/{ids.new_id()}"
+            path = "/orders"
             inside = [asyncio.create_task(client.get(path)) for _ in range(20)]
             await asyncio.wait_for(all_inside.wait(), 15)
             took: list[float] = []

@@ -107,6 +107,13 @@ def test_different_keys_in_header_and_body_are_refused(place: Place) -> None:
     assert list(answer.json()["errors"]) == ["idempotency_key"]
 
 
+def test_a_key_in_the_header_lets_null_pass_in_the_body_and_nothing_that_is_wrong(place: Place) -> None:
+    absent, wrong = (place({"Idempotency-Key": "k"}, idempotency_key=key) for key in (None, 7))
+
+    assert absent.status_code == 201
+    assert (wrong.status_code, wrong.json()["errors"]) == (422, {"idempotency_key": ["must be a string"]})
+
+
 def test_no_key_at_all_is_refused_by_name(client: httpx.Client) -> None:
     answer = client.post("/orders", json={"customer_id": "c", "items": []})
 

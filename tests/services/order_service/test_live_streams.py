@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from psycopg.errors import QueryCanceled
 
 from chassis import clock
 from chassis.access.caller import Caller, Role, current
@@ -32,6 +33,7 @@ class Shared:
         self.ended: dict[int, str] = {}
         self.positions: list[str] = []
         self.over: grpc.aio.AioRpcError | None = None
+        self.is_done = False
         self._changed = asyncio.Event()
         self._task = asyncio.create_task(self._listen())
 
@@ -69,6 +71,7 @@ class Shared:
                 self._changed.set()
         except grpc.aio.AioRpcError as error:
             self.over = error
+        self.is_done = True
         self._changed.set()
 
     def _note(self, message: pb.BatchWatchOrdersResponse) -> None:
@@ -311,5 +314,40 @@ def test_watches_survive_a_postgres_that_goes_away(shop: Shop) -> None:
         order_id = await counter.aside(shop.place)
         await ear.until("OrderPlaced")
         assert [event.order_id for event in ear.heard] == [order_id]
+
+    serve(shop, scenario)
+
+
+def test_when_the_reader_of_the_news_breaks_all_begin_again_behind_what_they_have(shop: Shop) -> None:
+    async def scenario(counter: Counter) -> None:
+        ear = await Ear.of(counter, customer_id="c-17")
+        order_id = await counter.aside(shop.place)
+        await ear.until("OrderPlaced")
+
+        def cancelled_by_its_time() -> None:
+            raise QueryCanceled("canceling statement due to statement timeout")
+
+        with shop.before_statement("is_more_coming", cancelled_by_its_time):
+            assert (await ear.until_over()).code() is grpc.StatusCode.UNAVAILABLE
+        await counter.aside(shop.hear, reserved(order_id))
+
+        again = await Ear.of(counter, ear.ids[-1], customer_id="c-17")
+        await again.until("OrderReserved")
+        assert again.types == ["OrderReserved"]
+        assert counter.live.tail.watching == 1
+
+    serve(shop, scenario)
+
+
+def test_a_stream_with_many_watches_ends_when_its_reader_wants_no_more(shop: Shop) -> None:
+    async def scenario(counter: Counter) -> None:
+        shared = Shared(counter)
+        shared.add(1, customer_id="c-17")
+        await shared.until(lambda: 1 in shared.joined)
+        shared.finish()
+        await shared.until(lambda: shared.is_done)
+
+        assert shared.over is None
+        assert shared.positions == [], "nobody is sent back to the beginning"
 
     serve(shop, scenario)

@@ -57,8 +57,10 @@ def test_an_id_that_is_none_is_refused() -> None:
 
 _CONTEXTS: Final = ("orders.v1.orders", "orders.v1.stuck", "inventory.v1.inventory", "suppliers.v1.suppliers",
                     "payments.v1.payments", "operations.v1.operations")  # fmt: skip
-_CHECKED_ELSEWHERE: Final = frozenset({"page_token", "provider", "supplier", "timestamp", "signature", "entries"})
-"""Tokens are decoded, names looked up, signatures compared; each entry of a batch is validated on its own."""
+_CHECKED_ELSEWHERE: Final = frozenset(
+    {"page_token", "last_event_id", "provider", "supplier", "timestamp", "signature", "entries", "added"}
+)
+"""Tokens and positions are decoded, names looked up, signatures compared; entries of batches are validated singly."""
 
 
 def _texts(descriptor: Descriptor, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

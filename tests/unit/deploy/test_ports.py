@@ -80,3 +80,15 @@ def test_a_further_port_is_anothers_to_listen_at_and_no_other_stacks() -> None:
     ours.release_all()
     theirs.release_all()
     assert is_free(face)
+
+
+def test_a_port_that_another_stack_only_holds_is_not_free(tmp_path: Path) -> None:
+    """Two stacks at one port would both start, and whichever server came second could not listen."""
+    place = Place(tmp_path, free_offset())
+    ports = HeldPorts(place, print)
+    ports.take(["orders"])
+
+    assert not is_free(place.port("orders"))
+
+    ports.release()
+    assert is_free(place.port("orders"))

@@ -7,7 +7,16 @@ import pytest
 from deploy.local.passwords import passwords_of
 from deploy.local.place import Place
 from deploy.local.refusals import CannotStart
-from deploy.local.services import BACKENDS, SERVICES, SIMULATORS, environment_of, processes, url_for, wants_simulators
+from deploy.local.services import (
+    BACKENDS,
+    SERVICES,
+    SIMULATORS,
+    Service,
+    environment_of,
+    processes,
+    url_for,
+    wants_simulators,
+)
 
 OWNER = "postgresql://owner:topsecret@db.example:5433/orders_db?sslmode=require"
 
@@ -48,11 +57,11 @@ def test_simulators_are_processes_only_where_that_is_asked_for() -> None:
 def test_simulators_bring_their_webhooks_to_a_gateway_with_tls(tmp_path: Path) -> None:
     place, sealed = Place(tmp_path, 100), {"TLS_CERT_FILE": "own.crt", "TLS_CA_FILE": "ca.pem"}
 
-    def told(environment: dict[str, str]) -> tuple[str | None, str | None]:
-        command = SIMULATORS[0].command(place, environment)
+    def told(service: Service, environment: dict[str, str]) -> tuple[str | None, str | None]:
+        command = service.command(place, {"WEBHOOK_URL": "", "SSL_CERT_FILE": "usual.pem", **environment})
         return command.environment.get("WEBHOOK_URL"), command.environment.get("SSL_CERT_FILE")
 
-    assert told(sealed) == ("https://127.0.0.1:8180", "ca.pem")
-    assert told({**sealed, "WEBHOOK_URL": "https://elsewhere"})[0] == "https://elsewhere"
-    assert told({})[0] is None
-    assert "WEBHOOK_URL" not in BACKENDS[0].command(place, sealed).environment
+    assert told(SIMULATORS[0], sealed) == ("https://127.0.0.1:8180", "ca.pem")
+    assert told(SIMULATORS[0], {}) == told(BACKENDS[0], sealed) == ("", "usual.pem")
+    elsewhere = {**sealed, "WEBHOOK_URL": "https://elsewhere"}
+    assert told(SIMULATORS[0], elsewhere) == ("https://elsewhere", "usual.pem")

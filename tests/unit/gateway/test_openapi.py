@@ -99,6 +99,7 @@ def test_what_may_be_left_out_may_be_null(document: Any) -> None:
 
     assert schema["properties"]["external_ref"]["type"] == ["string", "null"]
     assert schema["properties"]["customer_id"]["type"] == "string"
+    assert schema["properties"]["idempotency_key"]["type"] == ["string", "null"], "it may come as a header"
 
 
 def test_every_face_has_an_operation(document: Any) -> None:

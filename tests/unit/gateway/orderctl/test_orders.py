@@ -27,11 +27,13 @@ def test_the_form_may_be_asked_for_before_the_verb(services: FakeServices, order
 
 
 def test_a_list_goes_from_page_to_page_up_to_its_limit(services: FakeServices, orderctl: Orderctl) -> None:
-    listed = orderctl("list", "--customer", "c-1", "--status", "completed", "--limit", 2, "--output", "json")
+    listed = orderctl(
+        "list", "--customer", "c-1", "--status", "completed", "--sku", "A", "--limit", 2, "--output", "json"
+    )
     assert [order["id"] for order in json.loads(listed.stdout)["data"]] == ["order-0", "order-1"]
     asked = services.orders.asked[0]
     assert isinstance(asked, pb.ListOrdersRequest)
-    assert (asked.customer_id, asked.status) == ("c-1", pb.ORDER_STATUS_COMPLETED)
+    assert (asked.customer_id, asked.sku, asked.status) == ("c-1", "A", pb.ORDER_STATUS_COMPLETED)
 
 
 def test_times_are_utc_where_they_name_no_zone(services: FakeServices, orderctl: Orderctl) -> None:
