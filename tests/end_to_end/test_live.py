@@ -110,6 +110,8 @@ def test_a_gateway_that_is_told_to_stop_sends_its_watchers_on(stack: Stack) -> N
     watcher = Watcher(stack, f"/customers/{customer}/events")
     assert until(lambda: watcher.last_id)
 
+    supervisor = stack.infrastructure.supervisor
+    deaths = supervisor.deaths("gateway")
     stack.kill("gateway", SIGTERM)
     order_id = shop.place_stubbornly([(sku, 1)], customer_id=customer)
 
@@ -118,3 +120,6 @@ def test_a_gateway_that_is_told_to_stop_sends_its_watchers_on(stack: Stack) -> N
         "OrderPlaced", "OrderReserved", "OrderPaymentStarted", "OrderCompleted",
     ]  # fmt: skip
     watcher.close()
+    # Whoever comes next finds the new one, not the old one at its end.
+    assert until(lambda: supervisor.deaths("gateway") > deaths, seconds=60)
+    stack.wait_ready("gateway")

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -83,9 +83,9 @@ async def serving(
     await serving
 
 
-@contextmanager
-def playing() -> Iterator[Stage]:
-    """A stage that plays, on a thread of its own."""
+@pytest.fixture(scope="module")
+def stage_of_all() -> Iterator[Stage]:
+    """One for each module: of several gateways in one process, the gauges show the one that was made last."""
     stage = Stage()
     player = threading.Thread(target=stage.loop.run_until_complete, args=(stage.play(),))
     player.start()
@@ -94,12 +94,6 @@ def playing() -> Iterator[Stage]:
     stage.end()
     player.join()
     stage.loop.close()
-
-
-@pytest.fixture(scope="package")
-def stage_of_all() -> Iterator[Stage]:
-    with playing() as stage:
-        yield stage
 
 
 @pytest.fixture

@@ -12,20 +12,13 @@ import pytest
 from prometheus_client import REGISTRY
 
 from chassis.errors import Overloaded
-from tests.services.gateway.conftest import Place, Stage, playing
+from tests.services.gateway.conftest import Place, Stage
 from tests.services.gateway.services import answered, decided, refuse, stored, take_orders
 from tests.waiting import until
 
 BATCH = "/orders.v1.OrderService/BatchCreateOrders"
 PATIENT = {"Prefer": "wait=30"}
 """For those who are to wait at the gate together, however long a busy machine takes to send them all."""
-
-
-@pytest.fixture(scope="module")
-def stage_of_all() -> Iterator[Stage]:
-    """A gateway of these tests alone: of several in one process, the gauges show the one that was made last."""
-    with playing() as stage:
-        yield stage
 
 
 class Gate:
