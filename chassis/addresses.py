@@ -8,11 +8,12 @@ ChannelOptions = Sequence[tuple[str, str | int]]
 
 _IN_TURN: Final = ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}')
 """Whoever answers at one of several addresses, or at one of those behind a name, is asked in turn."""
+_LOCALHOST: Final = "localhost"
 
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches it."""
-    if host == "localhost":
+    if host == _LOCALHOST:
         return True
     try:
         return ip_address(host.strip("[]")).is_loopback
@@ -59,5 +60,22 @@ def options_for(addresses: str, options: ChannelOptions) -> ChannelOptions:
 
     Several that show certificates have to show the name, or address, of the first.
     """
-    first = [("grpc.default_authority", addresses.partition(",")[0])] if "," in addresses else []
-    return [*options, _IN_TURN, *first]
+    if "," in addresses:
+        return [*options, _IN_TURN, ("grpc.default_authority", addresses.partition(",")[0])]
+    return options if _is_one_server(addresses) else [*options, _IN_TURN]
+
+
+def _is_one_server(address: str) -> bool:
+    """Whether there is no turn to take.
+
+    A channel that takes turns connects again by its own clock, and refuses at once until then: a lone server that has
+    come back is found up to a second later. One that does not take turns tries at the next call.
+    """
+    host = address.rpartition(":")[0]
+    if host == _LOCALHOST:
+        return True
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True

@@ -69,3 +69,31 @@ def test_several_servers_are_asked_in_turn_and_one_that_is_away_by_nobody() -> N
     assert min(before) >= 10
     assert (first.asked, second.asked) == (before[0] + 10, before[1])
     one.stop(None).wait()
+
+
+def test_a_lone_server_that_is_back_answers_the_next_call() -> None:
+    """A channel that takes turns would refuse it until its clock tells it to try again."""
+    server, _, address = served()
+
+    async def asked_before_and_after() -> None:
+        async with tls.aio_channel(address, None, [("grpc.min_reconnect_backoff_ms", 60_000)]) as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            await stub.Check(health_pb2.HealthCheckRequest(), timeout=10, wait_for_ready=True)
+            server.stop(None).wait()
+            await gone(channel)
+            again = grpc.server(ThreadPoolExecutor(2))
+            health_pb2_grpc.add_HealthServicer_to_server(Counting(), again)
+            again.add_insecure_port(address)
+            again.start()
+            try:
+                await stub.Check(health_pb2.HealthCheckRequest(), timeout=10)
+            finally:
+                again.stop(None).wait()
+
+    asyncio.run(asked_before_and_after())
+
+
+async def gone(channel: grpc.aio.Channel) -> None:
+    async with asyncio.timeout(10):
+        while (state := channel.get_state()) is grpc.ChannelConnectivity.READY:
+            await channel.wait_for_state_change(state)
