@@ -1,12 +1,12 @@
 """What the processes tell at /metrics is what docs/metrics.md says, no more and no less."""
 
-import shutil
 import subprocess
 import urllib.request
 
 import pytest
 
 from deploy.local import Stack
+from deploy.monitoring import tools
 from tests.architecture.metrics import EVERYBODY, ONLY_WHEN, declared
 from tests.end_to_end.shop import Shop
 
@@ -40,9 +40,9 @@ def test_every_metric_of_the_table_is_told_and_none_beside_it(context: str, stac
 
 @pytest.mark.parametrize("context", EVERYBODY)
 def test_promtool_finds_nothing_to_complain_of(context: str, stack: Stack) -> None:
-    promtool = shutil.which("promtool")
+    promtool = tools.found("promtool")
     if promtool is None:
-        pytest.skip("promtool (Debian's package prometheus) is not here")
+        pytest.skip(tools.MISSING)
 
     found = subprocess.run(
         [promtool, "check", "metrics"], input=scraped(stack, context), capture_output=True, text=True, timeout=60,
