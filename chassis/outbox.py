@@ -110,7 +110,7 @@ class Relay:
         self._answered: list[int] = []
         self._has_more = False
         self._pace = clock.Pace(pace_seconds, self._stopping.wait, _REST)
-        self._measured_at = 0.0
+        self._measured_at = -math.inf
         self.spans: Spans | None = None
 
     def start(self) -> None:
@@ -172,6 +172,7 @@ class Relay:
             # Another instance leads. What woke us is for it, and may have come before it heard of anything.
             self._bell.ring()
             self._stands_by_until = clock.monotonic() + _STANDBY_SECONDS
+            self._leave_backlog_to_another()
             return _STANDBY_SECONDS
         self._measure()
         if not rows:
@@ -232,6 +233,11 @@ class Relay:
         sql = "SELECT count(*) AS depth, COALESCE(EXTRACT(epoch FROM now() - min(created_at)), 0) AS age FROM outbox"
         row = self._database.read(lambda connection: rows_of(connection, sql))[0]
         self._metrics.backlog(int(row.depth), float(row.age))
+
+    def _leave_backlog_to_another(self) -> None:
+        """What stood in the outbox when we led is no news any more, and whoever leads now tells it."""
+        self._metrics.backlog(0, 0.0)
+        self._measured_at = -math.inf
 
     def _leave(self) -> None:
         try:

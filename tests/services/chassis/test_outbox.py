@@ -2,19 +2,28 @@
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from kafka import KafkaConsumer
+from prometheus_client import REGISTRY
 
-from chassis.database import Database, rows_of
+from chassis.database import Database, rows_of, run_sql
 from chassis.envelope import Outgoing
 from chassis.outbox import Relay, tell
+from chassis.producer import Record
 from deploy.local.infrastructure import Infrastructure
 from protos.cloudevents.v1.cloudevents_pb2 import CloudEvent
 from protos.payments.events.v1.events_pb2 import PaymentCaptured
 from tests.services.chassis.ledger import captured
 from tests.waiting import until
+
+
+class _Unanswered(Relay):
+    """One whose broker takes nothing."""
+
+    def _send(self, records: Sequence[Record]) -> list[bool]:
+        return [False] * len(records)
 
 
 @pytest.fixture
@@ -54,6 +63,15 @@ def _read(infrastructure: Infrastructure, topic: str, count: int) -> list[tuple[
 def _leases(database: Database) -> list[str]:
     rows = database.read(lambda connection: rows_of(connection, "SELECT owner FROM leases WHERE name = 'relay'"))
     return [str(row.owner) for row in rows]
+
+
+def _lease_to(database: Database, owner: str, *, seconds: float) -> None:
+    sql = "UPDATE leases SET owner = :owner, until = now() + make_interval(secs => :seconds) WHERE name = 'relay'"
+    database.write(lambda connection: run_sql(connection, sql, owner=owner, seconds=seconds))
+
+
+def _told(metric: str) -> float:
+    return REGISTRY.get_sample_value(metric) or 0.0
 
 
 def _backlog(database: Database) -> int:
@@ -155,6 +173,21 @@ def test_while_the_broker_is_away_facts_are_kept(database, infrastructure, topic
     _relay(database, infrastructure, relays)
 
     assert _read(infrastructure, topic, 1) == [("a", 1)]
+
+
+def test_who_has_lost_the_lease_tells_no_backlog_and_who_has_it_again_does(database, topic, relays) -> None:  # type: ignore[no-untyped-def]
+    """Else an alert about an old outbox would stay after a failover, for as long as the deposed process lives."""
+    deposed = _Unanswered(database, "127.0.0.1:9", "deposed")
+    relays.append(deposed)
+    database.write(lambda connection: tell(connection, [captured(topic, "a", 1)], "payments"))
+    deposed.start()
+    assert until(lambda: _told("deposed_outbox_depth") == 1 and _told("deposed_outbox_age_seconds") > 0)
+
+    _lease_to(database, "another", seconds=3_600)
+    assert until(lambda: _told("deposed_outbox_depth") == 0 and _told("deposed_outbox_age_seconds") == 0)
+
+    _lease_to(database, "another", seconds=-1)
+    assert until(lambda: _told("deposed_outbox_depth") == 1 and _told("deposed_outbox_age_seconds") > 0)
 
 
 def test_outbox_ids_follow_the_order_of_the_facts_under_concurrent_writers(database, topic) -> None:  # type: ignore[no-untyped-def]
