@@ -8,9 +8,11 @@ root=$1 mode=$2 user=$3 directory=$4 mounts=$5
 shift 6
 
 mount --bind "$root" "$root"
+# What is put there for a step, as the authorities of this machine, is no part of the image.
+[ "$mode" != build ] || mount -t tmpfs tmpfs "$root/run"
 for pair in $mounts; do
     target=$root${pair#*=}
-    if [ -d "${pair%%=*}" ]; then mkdir -p "$target"; else [ -e "$target" ] || : > "$target"; fi
+    if [ -d "${pair%%=*}" ]; then mkdir -p "$target"; else mkdir -p "${target%/*}"; [ -e "$target" ] || : > "$target"; fi
     mount --bind "${pair%%=*}" "$target"
 done
 mount -t proc proc "$root/proc"

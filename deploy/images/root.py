@@ -16,6 +16,8 @@ _SUITE: Final = "bookworm"
 _TO_REGISTRIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 """How this machine reaches its package indexes; a container engine hands the same on to the steps of a build."""
 _AUTHORITIES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
+_AUTHORITIES_INSIDE: Final = "/run/authorities.crt"
+"""Not in the place of the image's own: the package that brings those could not put them there."""
 _RESOLVER: Final = Path("/etc/resolv.conf")
 
 
@@ -31,7 +33,8 @@ class Root:
 
     def build(self, command: Sequence[str], told: Mapping[str, str], directory: str, mounts: Mapping[str, str]) -> None:
         """A step of a build, as root, to its end. Raises StepFailed with its last words."""
-        shared = {str(file): str(file) for file in (_AUTHORITIES, _RESOLVER) if file.exists()}
+        shown = {_AUTHORITIES: _AUTHORITIES_INSIDE, _RESOLVER: str(_RESOLVER)}
+        shared = {str(file): target for file, target in shown.items() if file.exists()}
         entered = self._entered("build", "0:0", command, directory, {**shared, **mounts})
         done = subprocess.run(
             entered, env={**ways_out(os.environ), **told}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -68,7 +71,7 @@ def ways_out(environment: Mapping[str, str]) -> dict[str, str]:
     """How the package indexes are reached from here, and whom we believe there."""
     known = {name: value for name, value in environment.items() if name.upper() in _TO_REGISTRIES}
     return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", **known} | (
-        {"PIP_CERT": str(_AUTHORITIES), "DEBIAN_FRONTEND": "noninteractive"} if _AUTHORITIES.exists() else {}
+        {"PIP_CERT": _AUTHORITIES_INSIDE, "DEBIAN_FRONTEND": "noninteractive"} if _AUTHORITIES.exists() else {}
     )
 
 
