@@ -5,9 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
 
-from chassis import clock, inbox, tls
+from chassis import broker_health, clock, inbox, tls
 from chassis.access.door import Door
 from chassis.access.service_token import ServiceToken
 from chassis.batcher import CommandFunction, Writer
@@ -251,19 +250,7 @@ class App:
         await self.redis.ping()
 
     async def _check_kafka(self) -> None:
-        reached = await asyncio.gather(*map(_is_listening, self._kafka.split(",")))
-        if not any(reached):
-            raise ConnectionError(f"no broker listens at {self._kafka}")
-
-
-async def _is_listening(address: str) -> bool:
-    where = urlsplit(f"//{address}")
-    try:
-        _, writer = await asyncio.open_connection(where.hostname, where.port)
-    except OSError:
-        return False
-    writer.close()
-    return True
+        await broker_health.reach(self._kafka)
 
 
 async def _end(stop: Callable[[], None]) -> None:

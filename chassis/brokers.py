@@ -1,6 +1,8 @@
 """A connection to the Kafka brokers for one thread, without the threads that the clients bring along."""
 
-from typing import Final
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
 
 from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError
@@ -14,10 +16,57 @@ Its bare client says 1 MB, which is less than a fetch of a backlog brings: that 
 """
 
 
-def connect(bootstrap_servers: str, client_id: str, request_timeout_ms: int) -> KafkaNetClient:
+@dataclass(frozen=True, slots=True)
+class Brokers:
+    """Where the brokers are (host:port, several separated by commas), and how and as whom they are spoken to."""
+
+    addresses: str
+    protocol: str = "PLAINTEXT"
+    mechanism: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
+    authorities: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @property
+    def is_by_tls(self) -> bool:
+        """Whether what is said is encrypted."""
+        return self.protocol in ("SSL", "SASL_SSL")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether whoever reaches them may speak: without TLS and without a login."""
+        return self.protocol == "PLAINTEXT"
+
+    def options(self) -> dict[str, Any]:
+        """What each client of kafka-python is told. It reads the files for each connection: renewed ones are used."""
+        told: dict[str, Any] = {"bootstrap_servers": self.addresses.split(","), "security_protocol": self.protocol}
+        if self.is_by_tls:
+            files = {"ssl_cafile": self.authorities, "ssl_certfile": self.certificate, "ssl_keyfile": self.key}
+            told |= {name: str(file) for name, file in files.items() if file is not None}
+        if self.mechanism:
+            told |= {
+                "sasl_mechanism": self.mechanism,
+                "sasl_plain_username": self.user,
+                "sasl_plain_password": self.password,
+            }
+        return told
+
+
+AnyBrokers = Brokers | str
+"""Addresses alone are those of brokers that anybody may speak to."""
+
+
+def options_of(brokers: AnyBrokers) -> dict[str, Any]:
+    """What each client of kafka-python is told about the brokers."""
+    return (Brokers(brokers) if isinstance(brokers, str) else brokers).options()
+
+
+def connect(brokers: AnyBrokers, client_id: str, request_timeout_ms: int) -> KafkaNetClient:
     """A client that knows the brokers; raises KafkaError when none of them answers. For the caller to close."""
     client = KafkaNetClient(
-        bootstrap_servers=bootstrap_servers.split(","),
+        **options_of(brokers),
         client_id=client_id,
         request_timeout_ms=request_timeout_ms,
         receive_message_max_bytes=_ANSWER_BYTES,

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from chassis import clock, ids, leases, tracing
 from chassis.bell import Bell
+from chassis.brokers import AnyBrokers
 from chassis.database import Database, Row, rows_of, run_sql
 from chassis.envelope import Outgoing, seal
 from chassis.failpoints import failpoint
@@ -86,7 +87,7 @@ class Relay:
     def __init__(
         self,
         database: Database,
-        bootstrap_servers: str,
+        brokers: AnyBrokers,
         context: str,
         pace_seconds: float = PACE_SECONDS,
         *,
@@ -99,7 +100,7 @@ class Relay:
         self._poll_seconds = poll_seconds
         self._stands_by_until = 0.0 if may_lead else math.inf
         self._bell = Bell(database, "outbox", self._look)
-        self._bootstrap_servers = bootstrap_servers
+        self._brokers = brokers
         self._context = context
         self._owner = ids.new_id()
         self._metrics = OutboxMetrics(context)
@@ -217,7 +218,7 @@ class Relay:
 
     def _connected(self) -> Producer:
         if self._producer is None:
-            self._producer = Producer(self._bootstrap_servers, f"{self._context}-relay")
+            self._producer = Producer(self._brokers, f"{self._context}-relay")
         return self._producer
 
     def _drop_producer(self) -> None:

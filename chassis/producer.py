@@ -11,7 +11,7 @@ from kafka.errors import RetriableError, for_code
 from kafka.protocol.producer import InitProducerIdRequest, ProduceRequest
 
 from chassis import clock
-from chassis.brokers import METADATA_MS, connect, leader_of, partitions_of
+from chassis.brokers import METADATA_MS, AnyBrokers, connect, leader_of, partitions_of
 from chassis.envelope import HEADERS
 from chassis.record_batch import encode_batch, encode_headers
 
@@ -38,8 +38,8 @@ class Producer:
     new as well: so nothing of this one can come between.
     """
 
-    def __init__(self, bootstrap_servers: str, client_id: str) -> None:
-        self._client = connect(bootstrap_servers, client_id, ROUND_MS)
+    def __init__(self, brokers: AnyBrokers, client_id: str) -> None:
+        self._client = connect(brokers, client_id, ROUND_MS)
         self._sequences: dict[TopicPartition, int] = defaultdict(int)
         try:
             self._id, self._epoch = self._new_identity()

@@ -11,7 +11,9 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from chassis import failpoints
-from chassis.addresses import host_and_port, is_loopback, server_addresses
+from chassis.addresses import is_loopback, server_addresses
+from chassis.broker_settings import BrokerSettings
+from chassis.brokers import Brokers
 from chassis.limits.settings import LimitSettings
 from chassis.masking import without_credentials
 from chassis.telemetry.settings import TelemetrySettings
@@ -38,11 +40,6 @@ def _redis_url(url: str) -> str:
     if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
         raise ValueError("must be a redis://, rediss:// or unix:// URL")
     return url
-
-
-def broker_addresses(text: str) -> str:
-    """One or more host:port, separated by commas; raises ValueError for anything else."""
-    return ",".join(host_and_port(address.strip()) for address in text.split(","))
 
 
 def http_url(url: str) -> str:
@@ -86,12 +83,7 @@ def simulators() -> Any:
     return Field(default="inprocess", description=told)
 
 
-def bootstrap_servers(told: str, offset: int) -> str:
-    """The brokers that were named, or the one of this machine."""
-    return told or f"127.0.0.1:{59092 + offset}"
-
-
-class ServiceSettings(LimitSettings, TelemetrySettings):
+class ServiceSettings(LimitSettings, TelemetrySettings, BrokerSettings):
     """What every service can be told; each adds its own in a subclass. Read once, at start."""
 
     model_config = SettingsConfigDict(
@@ -100,9 +92,6 @@ class ServiceSettings(LimitSettings, TelemetrySettings):
 
     database_url: DatabaseUrl | None = Field(
         default=None, repr=False, description="an owner's URL, with which --migrate makes role and schema"
-    )
-    kafka_bootstrap_servers: Annotated[str, AfterValidator(broker_addresses)] = Field(
-        default="", description="brokers, host:port; default 127.0.0.1:59092 + PORT_OFFSET"
     )
     redis_url: Annotated[str, AfterValidator(_redis_url)] | None = Field(
         default=None, repr=False, description="Redis or Valkey; default redis://127.0.0.1:56379/0, port + PORT_OFFSET"
@@ -172,9 +161,9 @@ class ServiceSettings(LimitSettings, TelemetrySettings):
         return value.upper() if isinstance(value, str) else value
 
     @property
-    def kafka(self) -> str:
-        """The brokers to start from, host:port, several separated by commas."""
-        return bootstrap_servers(self.kafka_bootstrap_servers, self.port_offset)
+    def kafka(self) -> Brokers:
+        """The brokers to start from, and who we are to them."""
+        return self.brokers_at(self.port_offset)
 
     @property
     def redis(self) -> str:

@@ -1,17 +1,22 @@
 """The topics of the system, and how they come to be: `python -m chassis.topics` makes those that are missing."""
 
+import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
-from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
+from chassis.broker_health import reach
+from chassis.broker_settings import BrokerSettings
+from chassis.brokers import Brokers
 from chassis.logs import configure_logs
-from chassis.settings import bootstrap_servers, broker_addresses, load_settings, port_offset, settings_table
+from chassis.settings import load_settings, port_offset, settings_table
+from chassis.troubles import Trouble
 
 _DAY_MS: Final = 24 * 3_600_000
 _PATIENCE_MS: Final = 5_000
@@ -39,14 +44,11 @@ TOPICS: Final = (
 )
 
 
-class TopicSettings(BaseSettings):
+class TopicSettings(BrokerSettings):
     """What `python -m chassis.topics` can be told."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True)
 
-    kafka_bootstrap_servers: Annotated[str, AfterValidator(broker_addresses)] = Field(
-        default="", description="brokers, host:port; default 127.0.0.1:59092 + PORT_OFFSET"
-    )
     port_offset: int = port_offset()
     kafka_partitions: int = Field(default=12, ge=1, le=1_000, description="partitions of a topic that is made")
     kafka_replication_factor: int = Field(
@@ -57,7 +59,7 @@ class TopicSettings(BaseSettings):
 def create_missing_topics(settings: TopicSettings) -> list[str]:
     """Make the topics that are not there, return their names. Raises KafkaError when no broker answers."""
     admin = KafkaAdminClient(
-        bootstrap_servers=bootstrap_servers(settings.kafka_bootstrap_servers, settings.port_offset).split(","),
+        **settings.brokers_at(settings.port_offset).options(),
         client_id="topics",
         bootstrap_timeout_ms=_PATIENCE_MS,
         request_timeout_ms=_PATIENCE_MS,
@@ -82,6 +84,15 @@ def _create(admin: KafkaAdminClient, topic: Topic, settings: TopicSettings) -> b
     return True
 
 
+def _why(brokers: Brokers, error: KafkaError) -> str:
+    """What keeps us out, where it is that; the client only tells that it waited in vain."""
+    try:
+        asyncio.run(reach(brokers))
+    except (Trouble, KafkaError, ConnectionError) as refusal:
+        return str(refusal)
+    return str(error)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Make the missing topics; 0 when all are there, 1 when the broker cannot be reached, 2 for a wrong call."""
     if arguments == ["--settings"]:
@@ -95,8 +106,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         made = create_missing_topics(settings)
     except KafkaError as error:
-        where = bootstrap_servers(settings.kafka_bootstrap_servers, settings.port_offset)
-        print(f"Kafka at {where} does not make our topics: {error}. Is it up, and may we?", file=sys.stderr)
+        brokers = settings.brokers_at(settings.port_offset)
+        told = f"Kafka at {brokers.addresses} does not make our topics: {_why(brokers, error)}. Is it up, and may we?"
+        print(told, file=sys.stderr)
         return 1
     print(f"{len(TOPICS)} topics are there; made now: {', '.join(made) or 'none'}")
     return 0

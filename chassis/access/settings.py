@@ -1,7 +1,5 @@
 """What a process is told about who may call it: the issuer that it believes, and the certificates that it shows."""
 
-import ssl
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -9,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, FilePath, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
+from chassis import certificates
 from chassis.addresses import is_loopback
 
 _SECONDS: Final[dict[str, Any]] = {"unit": "s"}
@@ -90,16 +89,14 @@ class AccessSettings(BaseSettings):
         certificate = info.data.get("tls_cert_file")
         if (file is None) != (certificate is None):
             raise ValueError("goes together with TLS_CERT_FILE")
-        if certificate is not None:
-            _usable(lambda: _anew().load_cert_chain(certificate, file), "is not the key of TLS_CERT_FILE")
-        return file
+        if certificate is None or file is None:
+            return file
+        return certificates.key_of(certificate, file, "TLS_CERT_FILE")
 
     @field_validator("tls_ca_file")
     @classmethod
     def _authorities(cls, file: Path | None) -> Path | None:
-        if file is not None:
-            _usable(lambda: _anew().load_verify_locations(file), "holds no certificates")
-        return file
+        return None if file is None else certificates.authorities(file)
 
     @field_validator("tls_client_ca_file")
     @classmethod
@@ -107,14 +104,3 @@ class AccessSettings(BaseSettings):
         if file is not None and info.data.get("tls_cert_file") is None:
             raise ValueError("needs TLS_CERT_FILE")
         return cls._authorities(file)
-
-
-def _anew() -> ssl.SSLContext:
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-
-
-def _usable(read: Callable[[], object], otherwise: str) -> None:
-    try:
-        read()
-    except OSError as error:  # ssl.SSLError is one
-        raise ValueError(otherwise) from error

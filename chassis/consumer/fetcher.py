@@ -15,7 +15,7 @@ from kafka.future import Future
 from kafka.protocol.consumer import FetchRequest, ListOffsetsRequest
 from kafka.record import MemoryRecords
 
-from chassis.brokers import connect, leader_of, partitions_of
+from chassis.brokers import AnyBrokers, connect, leader_of, partitions_of
 from chassis.logs import get_logger
 
 _WAIT_MS: Final = 5_000
@@ -66,12 +66,12 @@ class _Session:
 class Fetcher:
     """Reads some partitions from given positions on. For one thread; raises KafkaError when no broker answers."""
 
-    def __init__(self, bootstrap_servers: str, client_id: str, positions: Mapping[TopicPartition, int]) -> None:
+    def __init__(self, brokers: AnyBrokers, client_id: str, positions: Mapping[TopicPartition, int]) -> None:
         self._positions = dict(positions)
         self._ends: dict[TopicPartition, int] = {}
         self._waiting: deque[Fetched] = deque()
         self._sessions: dict[int, _Session] = defaultdict(_Session)
-        self._client = connect(bootstrap_servers, client_id, _REQUEST_MS)
+        self._client = connect(brokers, client_id, _REQUEST_MS)
         try:
             for topic in {place.topic for place in positions}:
                 partitions_of(self._client, topic)

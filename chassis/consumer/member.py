@@ -8,6 +8,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 
+from chassis.brokers import AnyBrokers, options_of
 from chassis.logs import get_logger
 
 _JOIN_MS: Final = 200
@@ -23,11 +24,11 @@ class Member:
     Raises KafkaError where the brokers do not answer.
     """
 
-    def __init__(self, bootstrap_servers: str, group: str, topics: Sequence[str]) -> None:
+    def __init__(self, brokers: AnyBrokers, group: str, topics: Sequence[str]) -> None:
         self._group = group
         self._changes = _Changes()
         self._kafka = KafkaConsumer(
-            bootstrap_servers=bootstrap_servers.split(","),
+            **options_of(brokers),
             client_id=f"{group}-consumer",
             group_id=group,
             auto_offset_reset="earliest",

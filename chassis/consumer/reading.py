@@ -8,6 +8,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from chassis import clock
+from chassis.brokers import AnyBrokers
 from chassis.consumer.fetcher import Fetched, Fetcher, FetchFailed
 from chassis.consumer.folding import Folding, Record
 from chassis.consumer.handlers import Handler, Room
@@ -38,7 +39,7 @@ class Consumer(Generic[L]):
     def __init__(
         self,
         database: Database,
-        bootstrap_servers: str,
+        brokers: AnyBrokers,
         *,
         context: str,
         group: str,
@@ -50,7 +51,7 @@ class Consumer(Generic[L]):
         rest: float = 1.0,
     ) -> None:
         self.folding = Folding(database, context, group, handlers, room)
-        self._bootstrap_servers = bootstrap_servers
+        self._brokers = brokers
         self._group = group
         self._topics = topics
         self._poll_records = poll_records
@@ -95,7 +96,7 @@ class Consumer(Generic[L]):
 
     def _joined(self) -> Member:
         if self._member is None:
-            self._member = Member(self._bootstrap_servers, self._group, self._topics)
+            self._member = Member(self._brokers, self._group, self._topics)
             self._assignment = 0
         return self._member
 
@@ -130,7 +131,7 @@ class Consumer(Generic[L]):
             if not self._applied:
                 self._applied = dict(member.positions())
             if self._applied:
-                self._fetcher = Fetcher(self._bootstrap_servers, f"{self._group}-fetcher", self._applied)
+                self._fetcher = Fetcher(self._brokers, f"{self._group}-fetcher", self._applied)
         return self._fetcher
 
     def _apply(self, member: Member, fetched: Sequence[Fetched]) -> None:

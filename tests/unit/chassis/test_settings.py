@@ -46,7 +46,7 @@ def test_defaults_follow_the_port_offset(monkeypatch: pytest.MonkeyPatch) -> Non
 
     settings = load_settings(ShopSettings)
 
-    assert settings.kafka == "127.0.0.1:59192"
+    assert settings.kafka.addresses == "127.0.0.1:59192"
     assert settings.redis == "redis://127.0.0.1:56479/0"
     assert settings.address_of("payments") == "127.0.0.1:50154"
     assert settings.grpc_address("orders") == "127.0.0.1:50151"
@@ -61,7 +61,7 @@ def test_what_is_told_is_used_instead(monkeypatch: pytest.MonkeyPatch) -> None:
 
     settings = load_settings(ShopSettings)
 
-    assert settings.kafka == "one:9092,two:9092"
+    assert settings.kafka.addresses == "one:9092,two:9092"
     assert settings.address_of("payments") == "payments:50054"
     assert settings.roles == {"worker", "relay"}
     assert settings.log_level == "WARNING"

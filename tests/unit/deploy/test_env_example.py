@@ -56,4 +56,6 @@ def as_text(value: Any) -> str:
     """As one would write it in the file: 10 and not 10.0, lists with commas."""
     if isinstance(value, (list, tuple)):
         return ",".join(as_text(part) for part in value)
+    if value is None:
+        return ""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
