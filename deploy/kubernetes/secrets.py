@@ -36,8 +36,22 @@ GIVEN: Final = {
         is_for_production=True,
     ),
 }
-MADE_ELSEWHERE: Final = {"gateway-tls": frozenset({"tls.crt", "tls.key"})}
-"""By cert-manager, or `kubectl create secret tls`."""
+KAFKA_USERS: Final = (
+    "orders-kafka",
+    "inventory-kafka",
+    "suppliers-kafka",
+    "payments-kafka",
+    "topics-kafka",
+    "keda-kafka",
+)
+"""A user of Kafka for each context, for who makes topics and for who looks how far groups are."""
+KAFKA_AUTHORITY: Final = "order-system-cluster-ca-cert"
+MADE_ELSEWHERE: Final = {
+    "gateway-tls": frozenset({"tls.crt", "tls.key"}),
+    KAFKA_AUTHORITY: frozenset({"ca.crt"}),
+    **dict.fromkeys(KAFKA_USERS, frozenset({"user.crt", "user.key"})),
+}
+"""By cert-manager, or `kubectl create secret tls`; those of Kafka by Strimzi."""
 
 
 def database_secret(role: str) -> str:

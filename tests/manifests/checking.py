@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deploy.kubernetes.rules import prometheus_rules
-from tests.manifests import environment, network, probes, running, schemas, stores
+from tests.manifests import environment, kafka, network, probes, running, schemas, stores
 from tests.manifests.kustomize import KUBERNETES, Document, build, documents
 from tests.manifests.workloads import Manifests
 
 OVERLAYS = ("small", "production")
-CHECKS = (environment, probes, stores, network, running)
+CHECKS = (environment, probes, stores, kafka, network, running)
 
 
 def whole(overlay: str) -> Manifests:

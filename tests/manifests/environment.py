@@ -15,7 +15,8 @@ from inventory_service.settings import InventorySettings
 from order_service.settings import OrderSettings
 from payment_service.settings import PaymentSettings
 from supplier_service.settings import SupplierSettings
-from tests.manifests.workloads import Manifests, SecretKey, Variable, Workload, variables
+from tests.manifests.stand_ins import stand_in
+from tests.manifests.workloads import Manifests, SecretFile, SecretKey, Variable, Workload, secret_files, variables
 
 SETTINGS: Final[Mapping[str, type[BaseSettings]]] = {
     "order_service": OrderSettings,
@@ -95,12 +96,13 @@ def _missing(workload: Workload, told: Mapping[str, object]) -> Iterator[str]:
 def values(told: list[Variable]) -> dict[str, str]:
     """The environment as a process would see it, with secrets such as deploy/kubernetes/secrets.py makes."""
     known = example_secrets()
-    return {
-        variable.name: known.get(variable.value.secret, {}).get(variable.value.key, "")
-        if isinstance(variable.value, SecretKey)
-        else variable.value
-        for variable in told
-    }
+    return {variable.name: _seen(variable.value, known) for variable in told}
+
+
+def _seen(value: str | SecretKey | SecretFile, known: Mapping[str, Mapping[str, str]]) -> str:
+    if isinstance(value, SecretKey):
+        return known.get(value.secret, {}).get(value.key, "")
+    return value if isinstance(value, str) else str(stand_in(value.content.key))
 
 
 def example_secrets() -> dict[str, dict[str, str]]:
@@ -132,6 +134,10 @@ def _references(manifests: Manifests) -> Iterator[SecretKey]:
             yield from (
                 variable.value for variable in variables(workload, manifests) if isinstance(variable.value, SecretKey)
             )
+    for workload in manifests.workloads:
+        yield from (file.content for file in secret_files(workload))
+    for authentication in manifests.of("TriggerAuthentication"):
+        yield from (SecretKey(told["name"], told["key"]) for told in authentication["spec"]["secretTargetRef"])
     for cluster in manifests.of("Cluster"):
         for role in cluster["spec"]["managed"]["roles"]:
             yield from (SecretKey(role["passwordSecret"]["name"], key) for key in ("username", "password"))

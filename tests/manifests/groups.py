@@ -1,5 +1,6 @@
 """Which topics each service reads in which consumer group, asked of the services themselves."""
 
+import ast
 import asyncio
 import importlib
 import json
@@ -10,9 +11,35 @@ from functools import cache
 from typing import Any, Final
 
 from chassis.app import App
+from chassis.topics import TOPICS
+from tests.architecture.sources import PROJECT
 
 PACKAGES: Final = ("order_service", "inventory_service", "supplier_service", "payment_service")
 _NOWHERE: Final = "postgresql://nobody:none@127.0.0.1:1/none"
+
+
+def topics_read() -> Mapping[str, set[str]]:
+    """By context: what its groups read."""
+    return {
+        context: {topic for topics in groups.values() for topic in topics}
+        for context, groups in consumer_groups().items()
+    }
+
+
+def topics_written() -> Mapping[str, set[str]]:
+    """By context: every topic that its code names, but for those that it reads; no service does both with one."""
+    contexts = dict(zip(consumer_groups(), PACKAGES, strict=True))
+    return {context: _named_in(package) - topics_read()[context] for context, package in contexts.items()}
+
+
+def _named_in(package: str) -> set[str]:
+    texts = {
+        node.value
+        for file in (PROJECT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant)
+    }
+    return {topic.name for topic in TOPICS} & texts
 
 
 @cache

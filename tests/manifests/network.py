@@ -9,7 +9,7 @@ from tests.manifests.workloads import Manifests
 
 SERVICES: Final = {"orders": 50051, "inventory": 50052, "suppliers": 50053, "payments": 50054}
 METRICS: Final = {"gateway": 9100, "orders": 9101, "inventory": 9102, "suppliers": 9103, "payments": 9104}
-REST, POSTGRES, KAFKA, VALKEY, HTTPS = 8080, 5432, 9092, 6379, 443
+REST, POSTGRES, KAFKA, VALKEY, HTTPS = 8080, 5432, 9093, 6379, 443
 
 
 class Arrow(NamedTuple):

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.manifests import environment, network, probes, running, schemas, stores
+from tests.manifests import environment, kafka, network, probes, running, schemas, stores
 from tests.manifests.workloads import Manifests
 
 CONTAINER = ("spec", "template", "spec", "containers", 0)
 POD = CONTAINER[:-2]
+LISTENER = ("spec", "kafka", "listeners", 0)
+ACL = ("spec", "authorization", "acls", 0)
 
 Check = Callable[[Manifests], Iterator[str]]
 Plant = Callable[[Manifests], None]
@@ -117,8 +119,8 @@ OF_PROBES = {
     "Service/orders has one address": without("Service", "orders", ("spec", "clusterIP")),
     "Service/payments: port 50051 is not that": at("Service", "payments", ("spec", "ports", 0, "port"), 50051),
     "ORDERS_ADDRESS leads to order:50051": setting("ORDERS_ADDRESS", "order:50051"),
-    "leads to order-system-kafka-bootstrap:9093": setting(
-        "KAFKA_BOOTSTRAP_SERVERS", "order-system-kafka-bootstrap:9093"
+    "leads to order-system-kafka-bootstrap:9092": setting(
+        "KAFKA_BOOTSTRAP_SERVERS", "order-system-kafka-bootstrap:9092"
     ),
     "Ingress/gateway leads to": at("Service", "gateway", ("spec", "ports", 0, "name"), "http"),
 }
@@ -148,6 +150,37 @@ OF_STORES = {
     ),
     "more than 12": at("ScaledObject", "payments-worker", ("spec", "maxReplicaCount"), 13),
 }
+OF_KAFKA = {
+    "asks nobody for a certificate": without("Kafka", "order-system", (*LISTENER, "authentication")),
+    "the listener tls of Kafka asks nobody": at("Kafka", "order-system", (*LISTENER, "tls"), False),
+    "may do everything": without("Kafka", "order-system", ("spec", "kafka", "authorization")),
+    "nobody makes the users": without("Kafka", "order-system", ("spec", "entityOperator", "userOperator")),
+    "orders-api: does not speak to Kafka by TLS": variable("orders-api", "KAFKA_SECURITY_PROTOCOL"),
+    "KAFKA_TLS_CA_FILE is not ca.crt": variable(
+        "orders-api", "KAFKA_TLS_CA_FILE", told={"name": "KAFKA_TLS_CA_FILE", "value": "/etc/kafka/authority.crt"}
+    ),
+    "is not user.crt of the secret payments-kafka": at(
+        "Deployment",
+        "payments-worker",
+        (*POD, "volumes", 1, "projected", "sources", 0, "secret", "name"),
+        "orders-kafka",
+    ),
+    "Kafka has no user payments-kafka": at("KafkaUser", "payments-kafka", ("metadata", "name"), "payment-kafka"),
+    "nobody is the user payment-kafka": at("KafkaUser", "payments-kafka", ("metadata", "name"), "payment-kafka"),
+    "suppliers-kafka may Alter the topic": at(
+        "KafkaUser", "suppliers-kafka", (*ACL, "operations"), ["Write", "Describe", "Alter"]
+    ),
+    "suppliers-kafka may not Write the topic": at("KafkaUser", "suppliers-kafka", (*ACL, "operations"), ["Describe"]),
+    "may Write the topic suppliers.events*": at(
+        "KafkaUser", "suppliers-kafka", (*ACL, "resource", "patternType"), "prefix"
+    ),
+    "inventory-kafka has no certificate": at(
+        "KafkaUser", "inventory-kafka", ("spec", "authentication", "type"), "scram-sha-512"
+    ),
+    "ScaledObject/orders-worker does not ask Kafka as keda-kafka": without(
+        "ScaledObject", "orders-worker", ("spec", "triggers", 0, "authenticationRef")
+    ),
+}
 OF_NETWORK = {
     "somebody else's namespace may reach gateway:8080": without(
         "NetworkPolicy", "gateway", ("spec", "ingress", 0, "from")
@@ -165,7 +198,7 @@ OF_NETWORK = {
     "orders-api may reach the world:25": at(
         "NetworkPolicy", "to-the-world", ("spec", "egress", 0, "ports", 0, "port"), 25
     ),
-    "keda does not reach kafka:9092": at(
+    "keda does not reach kafka:9093": at(
         "NetworkPolicy", "kafka", ("spec", "ingress", 0, "from", 1), {"podSelector": {}}
     ),
     "prometheus does not reach orders-jobs:9101": at("NetworkPolicy", "metrics", ("spec", "ingress"), []),
@@ -214,6 +247,7 @@ PLANTED: list[tuple[Check, str, Plant]] = [
         (environment.complaints, OF_SETTINGS),
         (probes.complaints, OF_PROBES),
         (stores.complaints, OF_STORES),
+        (kafka.complaints, OF_KAFKA),
         (network.complaints, OF_NETWORK),
         (running.complaints, OF_RUNNING),
         (lambda manifests: (said for one in manifests.documents for said in schemas.complaints(one)), OF_SCHEMAS),

@@ -10,7 +10,6 @@ from tests.manifests.workloads import Manifests, Workload, variables
 
 GROUPS_OF_PARTS: Final = 5
 """Writers, consumers and jobs, calls, relay, database: what App.stop ends one after the other, after the drain."""
-WRITABLE: Final = {"emptyDir"}
 
 
 def complaints(manifests: Manifests) -> Iterator[str]:
@@ -39,7 +38,14 @@ def _of_security(workload: Workload) -> Iterator[str]:
         yield "keeps capabilities"
     if workload.pod.get("automountServiceAccountToken") is not False:
         yield "is shown a token of the Kubernetes API"
-    yield from (f"mounts {volume}" for volume in workload.pod.get("volumes", []) if not WRITABLE & set(volume))
+    yield from (f"mounts {volume}" for volume in workload.pod.get("volumes", []) if not _is_its_own(volume))
+
+
+def _is_its_own(volume: Any) -> bool:
+    """An empty folder, or secrets."""
+    return "emptyDir" in volume or all(
+        "secret" in source for source in volume.get("projected", {}).get("sources", [{}])
+    )
 
 
 def _of_resources(workload: Workload) -> Iterator[str]:

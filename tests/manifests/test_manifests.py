@@ -40,8 +40,8 @@ def test_custom_resources_have_the_fields_of_their_operators(overlays: Mapping[s
         document for overlay in overlays.values() for document in overlay.documents if schemas.is_custom(document)
     ]
     assert {document["kind"] for document in custom} >= {
-        "Cluster", "Database", "ScheduledBackup", "Kafka", "KafkaNodePool", "KafkaTopic",
-        "ScaledObject", "ServiceMonitor", "PodMonitor",
+        "Cluster", "Database", "ScheduledBackup", "Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser",
+        "ScaledObject", "TriggerAuthentication", "ServiceMonitor", "PodMonitor",
     }  # fmt: skip
     for document in custom:
         changed = {**document, "spec": {**document["spec"], "sepc": {}}}

@@ -88,11 +88,19 @@ class SecretKey:
 
 
 @dataclass(frozen=True)
+class SecretFile:
+    """A file of a container that holds one value of a secret."""
+
+    path: str
+    content: SecretKey
+
+
+@dataclass(frozen=True)
 class Variable:
-    """A variable of a container: its text, or the secret that it comes from."""
+    """A variable of a container: its text, the secret that it comes from, or the file of a secret that it names."""
 
     name: str
-    value: str | SecretKey
+    value: str | SecretKey | SecretFile
     is_own: bool
     """Whether the container names it itself, and not the settings that all have."""
 
@@ -107,5 +115,20 @@ def variables(workload: Workload, manifests: Manifests) -> Iterator[Variable]:
         yield from (Variable(key, text, is_own=False) for key, text in settings["data"].items())
     for entry in workload.container.get("env", []):
         reference = entry.get("valueFrom", {}).get("secretKeyRef")
-        value = SecretKey(reference["name"], reference["key"]) if reference else str(entry["value"])
+        value = SecretKey(reference["name"], reference["key"]) if reference else _text(entry["value"], workload)
         yield Variable(entry["name"], value, is_own=True)
+
+
+def _text(text: object, workload: Workload) -> str | SecretFile:
+    path = str(text)
+    return next((file for file in secret_files(workload) if file.path == path), path)
+
+
+def secret_files(workload: Workload) -> Iterator[SecretFile]:
+    """What a workload's container finds of secrets in its file system."""
+    folders = {mount["name"]: mount["mountPath"] for mount in workload.container.get("volumeMounts", [])}
+    for volume in workload.pod.get("volumes", []):
+        for source in volume.get("projected", {}).get("sources", []):
+            for item in source["secret"]["items"] if volume["name"] in folders else []:
+                path = f"{folders[volume['name']]}/{item['path']}"
+                yield SecretFile(path, SecretKey(source["secret"]["name"], item["key"]))
