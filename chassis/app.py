@@ -93,6 +93,8 @@ class App:
             tls.server_credentials(common),
             shares_port=common.ports_shared == "on",
             spans=self.spans,
+            connection_seconds=common.grpc_connection_seconds,
+            connection_grace_seconds=common.grpc_connection_grace_seconds,
         )
         self._writers: list[Part] = []
         self._consumers: list[Consumer[Any]] = []

@@ -30,7 +30,6 @@ _OPTIONS: Final = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
-
 AddToServer = Callable[[Any, Any], None]
 """The generated `add_…Servicer_to_server`."""
 
@@ -63,17 +62,25 @@ class Server:
         *,
         shares_port: bool = False,
         spans: Spans | None = None,
+        connection_seconds: float = 0.0,
+        connection_grace_seconds: float = 0.0,
     ) -> None:
         """Without a door everybody may enter; without credentials in plain text.
 
-        A port that is taken is told, not shared, unless both who listen there share it.
+        A port that is taken is told, not shared, unless both who listen there share it. Callers keep a connection for
+        `connection_seconds`, give or take a tenth, and may then end on it what is under way; 0: for good, without end.
         """
         self.address = address
         self.port = 0
         self._health = health
         self._credentials = credentials
         self._edge = Interceptor(context, max_in_flight, door or Door(), spans)
-        options = (*_OPTIONS, ("grpc.so_reuseport", int(shares_port)))
+        ages = (
+            ("max_connection_age_ms", connection_seconds),
+            ("max_connection_age_grace_ms", connection_grace_seconds),
+        )
+        aged = [(f"grpc.{name}", round(seconds * 1_000)) for name, seconds in ages if seconds]
+        options = (*_OPTIONS, ("grpc.so_reuseport", int(shares_port)), *aged)
         self._grpc = grpc.aio.server(interceptors=(self._edge,), options=options)
         self._services: list[str] = []
 

@@ -134,6 +134,14 @@ class ServiceSettings(LimitSettings, TelemetrySettings, BrokerSettings):
     drain_seconds: float = Field(
         default=5.0, ge=0, le=300, json_schema_extra=unit("s"), description="how long a stop waits for calls under way"
     )
+    grpc_connection_seconds: float = Field(
+        default=300.0, ge=0, le=86_400, json_schema_extra=unit("s"),
+        description="after how long (± a tenth) callers of gRPC connect anew, and so find new instances; 0: never",
+    )  # fmt: skip
+    grpc_connection_grace_seconds: float = Field(
+        default=0.0, ge=0, le=86_400, json_schema_extra=unit("s"),
+        description="how long calls under way, also streams, may then go on by the old connection; 0: to their end",
+    )  # fmt: skip
     failpoint: Annotated[str, AfterValidator(known_actions)] = Field(
         default="", description="tests only: name=crash, name=raise or name=sleep:MS, with commas"
     )

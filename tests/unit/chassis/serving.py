@@ -63,10 +63,15 @@ async def serving(
     needed: tuple[str, ...] = (),
     max_in_flight: int = 100,
     door: Door | None = None,
+    connection_seconds: float = 0.0,
+    connection_grace_seconds: float = 0.0,
 ) -> AsyncIterator[Serving]:
     """Serve, and stop at the end of the block."""
     health = Health(CONTEXT, checks or {}, needed)
-    server = Server(CONTEXT, "127.0.0.1:0", health, max_in_flight, door)
+    server = Server(
+        CONTEXT, "127.0.0.1:0", health, max_in_flight, door,
+        connection_seconds=connection_seconds, connection_grace_seconds=connection_grace_seconds,
+    )  # fmt: skip
     server.add(orders_pb2_grpc.add_OrderServiceServicer_to_server, Servicer(answer))  # type: ignore[abstract]
     await server.start()
     await health.started()

@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from chassis.health import Health
 from chassis.server import Server
 from protos.orders.v1 import orders_pb2 as pb
-from tests.unit.chassis.serving import Serving, serving
+from tests.unit.chassis.serving import AN_ID, Serving, serving
 
 messages: Any = health_pb2  # whose published types lack the newer messages
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -140,6 +140,63 @@ def test_an_unknown_name_is_not_found() -> None:
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await _status(served, "nobody")
             assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+
+    asyncio.run(run())
+
+
+def test_callers_connect_anew_from_time_to_time_and_no_call_fails_by_it() -> None:
+    peers: set[str] = set()
+
+    async def who_asks(_request: Any, context: Any) -> pb.Order:
+        peers.add(context.peer())
+        return pb.Order(id=AN_ID)
+
+    async def ask_on(served: Serving, deadline: float) -> None:
+        while len(peers) < 6 and asyncio.get_running_loop().time() < deadline:
+            assert (await served.get_order(timeout=30)).id == AN_ID
+
+    async def run() -> None:
+        async with serving(who_asks, connection_seconds=0.1) as served:
+            deadline = asyncio.get_running_loop().time() + 60
+            await asyncio.gather(*(ask_on(served, deadline) for _ in range(8)))
+
+    asyncio.run(run())
+    assert len(peers) >= 6
+
+
+def test_a_stream_goes_on_by_the_old_connection_while_calls_go_by_new_ones() -> None:
+    peers: set[str] = set()
+
+    async def who_asks(_request: Any, context: Any) -> pb.Order:
+        peers.add(context.peer())
+        return pb.Order(id=AN_ID)
+
+    async def run() -> None:
+        database = Dependency()
+        checks = {"database": database.check}
+        async with serving(who_asks, checks=checks, needed=("database",), connection_seconds=0.1) as served:
+            watch = _health(served.channel).Watch(health_pb2.HealthCheckRequest(service=""))
+            assert (await watch.read()).status == SERVING
+            deadline = asyncio.get_running_loop().time() + 60
+            while len(peers) < 3 and asyncio.get_running_loop().time() < deadline:
+                await served.get_order(timeout=30)
+            database.is_there = False
+            await served.health.ask()
+            assert (await watch.read()).status == NOT_SERVING
+
+    asyncio.run(run())
+    assert len(peers) >= 3
+
+
+def test_a_stream_that_outstays_the_grace_is_ended_as_unavailable() -> None:
+    async def run() -> None:
+        async with serving(_an_order, connection_seconds=0.1, connection_grace_seconds=0.1) as served:
+            watch = _health(served.channel).Watch(health_pb2.HealthCheckRequest(service=""))
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                async for _ in watch:
+                    pass
+            assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert await _status(served, "") == SERVING
 
     asyncio.run(run())
 

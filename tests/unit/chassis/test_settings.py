@@ -19,6 +19,8 @@ _NONSENSE = {
     "PAYMENTS_ADDRESS": "127.0.0.1:1,payments:2",
     "PORTS_SHARED": "perhaps",
     "DRAIN_SECONDS": "-1",
+    "GRPC_CONNECTION_SECONDS": "long",
+    "GRPC_CONNECTION_GRACE_SECONDS": "-1",
     "MAX_RPCS_IN_FLIGHT": "many",
     "FAILPOINT": "orders.place=explode",
     "PATIENCE_SECONDS": "nan",
