@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.manifests.checking import OVERLAYS, complaints, whole
+from tests.manifests.checking import OVERLAYS, TRACES, complaints, whole
 from tests.manifests.environment import unused_secrets
 from tests.manifests.kustomize import DoesNotBuild, NoKustomize
 from tests.manifests.running import requested
@@ -13,6 +13,7 @@ def main() -> int:
     """0 when all is well, or nothing could be built because there is neither kustomize nor Go; else 1."""
     try:
         overlays = [whole(name) for name in OVERLAYS]
+        traced = [whole(name, TRACES) for name in OVERLAYS]
     except NoKustomize as error:
         print(f"manifests: skipped, {error}")
         return 0
@@ -20,6 +21,7 @@ def main() -> int:
         print(f"manifests: {error}", file=sys.stderr)
         return 1
     found = [f"{overlay.name}: {sentence}" for overlay in overlays for sentence in complaints(overlay)]
+    found += [f"{overlay.name} with {TRACES}: {sentence}" for overlay in traced for sentence in complaints(overlay)]
     found += [f"nothing reads the secret {name}" for name in unused_secrets(*overlays)]
     for sentence in found:
         print(sentence, file=sys.stderr)

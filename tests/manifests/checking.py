@@ -5,17 +5,21 @@ from pathlib import Path
 
 from deploy.kubernetes.rules import prometheus_rules
 from tests.manifests import environment, kafka, network, probes, running, schemas, stores
-from tests.manifests.kustomize import KUBERNETES, Document, build, documents
+from tests.manifests.kustomize import KUBERNETES, Document, build, build_with, documents
 from tests.manifests.workloads import Manifests
 
 OVERLAYS = ("small", "production")
+TRACES = "traces"
+"""The component that no overlay has by itself."""
 CHECKS = (environment, probes, stores, kafka, network, running)
 
 
-def whole(overlay: str) -> Manifests:
-    """All that is applied for an overlay. Raises DoesNotBuild, NoKustomize."""
+def whole(overlay: str, *components: str) -> Manifests:
+    """All that is applied for an overlay, also with further components. Raises DoesNotBuild, NoKustomize."""
     folder = KUBERNETES / "overlays" / overlay
-    found = [document for part in (folder / "stores", folder / "before", folder) for document in build(part)]
+    further = [KUBERNETES / "components" / component for component in components]
+    found = [document for part in (folder / "stores", folder / "before") for document in build(part)]
+    found += build_with(folder, further) if further else build(folder)
     rules = documents(prometheus_rules()) if overlay == "production" else []
     return Manifests(overlay, [*found, *rules])
 

@@ -1,11 +1,13 @@
 """kustomize: found on the machine, or built once by Go into the cache of the user, and what it makes of our folders."""
 
+import json
 import os
 import shutil
 import subprocess
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import yaml
@@ -57,6 +59,18 @@ def build(folder: Path) -> list[Document]:
     if done.returncode != 0:
         raise DoesNotBuild(done.stderr.strip())
     return documents(done.stdout)
+
+
+def build_with(folder: Path, components: Sequence[Path]) -> list[Document]:
+    """The same with components that a folder does not have by itself. Raises DoesNotBuild."""
+    with TemporaryDirectory() as name:
+        here = Path(name).resolve()
+        told = {
+            "resources": [os.path.relpath(folder, here)],
+            "components": [os.path.relpath(component, here) for component in components],
+        }
+        (here / "kustomization.yaml").write_text(json.dumps(told))
+        return build(here)
 
 
 def documents(text: str) -> list[Document]:

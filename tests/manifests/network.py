@@ -4,12 +4,13 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+from urllib.parse import SplitResult, urlsplit
 
 from tests.manifests.workloads import Manifests
 
 SERVICES: Final = {"orders": 50051, "inventory": 50052, "suppliers": 50053, "payments": 50054}
 METRICS: Final = {"gateway": 9100, "orders": 9101, "inventory": 9102, "suppliers": 9103, "payments": 9104}
-REST, POSTGRES, KAFKA, VALKEY, HTTPS = 8080, 5432, 9093, 6379, 443
+REST, POSTGRES, KAFKA, VALKEY, HTTPS, OTLP = 8080, 5432, 9093, 6379, 443, 4317
 
 
 class Arrow(NamedTuple):
@@ -56,7 +57,18 @@ _OUTSIDE: Final = (
 def places(manifests: Manifests) -> list[Place]:
     """Everybody who could reach somebody."""
     made = [Place(workload.name, workload.labels, ports=workload.ports) for workload in manifests.workloads]
-    return [*made, *_OPERATED, *_OUTSIDE]
+    return [*made, *_OPERATED, *_OUTSIDE, *_collectors(manifests)]
+
+
+def _collectors(manifests: Manifests) -> list[Place]:
+    """Where spans are sent, if anywhere: a Service of another namespace."""
+    told = {settings["data"].get("OTLP_ENDPOINT", "") for settings in manifests.of("ConfigMap")}
+    return [_collector(urlsplit(endpoint)) for endpoint in sorted(told) if endpoint]
+
+
+def _collector(endpoint: SplitResult) -> Place:
+    namespace = f"{endpoint.hostname}.".split(".")[1]
+    return Place("collector", namespace=namespace, ports={"otlp": endpoint.port or OTLP})
 
 
 def allowed(manifests: Manifests) -> set[Arrow]:
@@ -141,6 +153,7 @@ def expected(manifests: Manifests) -> set[Arrow]:
             Arrow("prometheus", name, METRICS[context]),
             Arrow(name, "valkey", VALKEY),
             Arrow(name, "the world", HTTPS),
+            *(Arrow(name, place.name, port) for place in _collectors(manifests) for port in place.ports.values()),
         }
         if name != "gateway":
             arrows |= {Arrow(name, "postgres", POSTGRES), Arrow(name, "kafka", KAFKA)}

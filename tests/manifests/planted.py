@@ -241,6 +241,21 @@ OF_SCHEMAS = {
     "Deployment/orders-api: spec": at("Deployment", "orders-api", ("spec", "replica"), 2),
     "NetworkPolicy/gateway: spec": at("NetworkPolicy", "gateway", ("spec", "policyTypes"), "Egress"),
 }
+OF_TRACES: list[tuple[Check, str, Plant]] = [
+    (
+        network.complaints,
+        "orders-api does not reach collector:4317",
+        at("NetworkPolicy", "to-collector", ("spec", "egress", 0, "ports", 0, "port"), 4318),
+    ),
+    (
+        network.complaints,
+        "gateway does not reach collector:4317",
+        setting("OTLP_ENDPOINT", "http://otel-collector.monitoring.svc:4317"),
+    ),
+    (environment.complaints, "OTLP_ENDPOINT: must be http://host:port", setting("OTLP_ENDPOINT", "collector:4317")),
+    (environment.complaints, "TRACES_SAMPLE_RATIO: needs OTLP_ENDPOINT", setting("OTLP_ENDPOINT", None)),
+]
+"""Where spans are sent somewhere."""
 PLANTED: list[tuple[Check, str, Plant]] = [
     (check, sentence, plant)
     for check, planted in (

@@ -8,9 +8,9 @@ import pytest
 
 from deploy.kubernetes.rules import RULES, prometheus_rule, prometheus_rules
 from tests.manifests import environment, schemas
-from tests.manifests.checking import OVERLAYS, complaints, whole
+from tests.manifests.checking import OVERLAYS, TRACES, complaints, whole
 from tests.manifests.kustomize import KUBERNETES, NoKustomize, build, documents, folders
-from tests.manifests.planted import PLANTED, Check, Plant
+from tests.manifests.planted import OF_TRACES, PLANTED, Check, Plant
 from tests.manifests.workloads import Manifests
 
 
@@ -31,6 +31,26 @@ def production(overlays: Mapping[str, Manifests]) -> Manifests:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_an_overlay_is_right(overlays: Mapping[str, Manifests], overlay: str) -> None:
     assert list(complaints(overlays[overlay])) == []
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_an_overlay_with_traces_is_right(overlays: Mapping[str, Manifests], overlay: str) -> None:
+    traced = whole(overlay, TRACES)
+
+    assert list(complaints(traced)) == []
+    assert len(traced.documents) == len(overlays[overlay].documents) + 1
+    assert all("OTLP_ENDPOINT" in settings["data"] for settings in traced.of("ConfigMap"))
+
+
+@pytest.mark.parametrize(("check", "sentence", "plant"), OF_TRACES, ids=[sentence for _, sentence, _ in OF_TRACES])
+def test_a_mistake_about_traces_is_found(
+    overlays: Mapping[str, Manifests], check: Check, sentence: str, plant: Plant
+) -> None:
+    traced = whole("production", TRACES)
+    assert "OTLP_ENDPOINT" not in str(overlays["production"].documents)
+    plant(traced)
+
+    assert any(sentence in said for said in check(traced)), list(check(traced))[:5]
 
 
 def test_custom_resources_have_the_fields_of_their_operators(overlays: Mapping[str, Manifests]) -> None:
