@@ -24,7 +24,7 @@ def is_loopback(host: str) -> bool:
 def host_and_port(text: str) -> str:
     """One host:port, or nothing; raises ValueError for anything else."""
     host, _, port = text.rpartition(":")
-    if text and not (host and port.isdecimal() and 0 < int(port) < 65_536):
+    if text and not (host and "/" not in host and port.isdecimal() and 0 < int(port) < 65_536):
         raise ValueError("must be host:port")
     return text
 

@@ -33,13 +33,22 @@ def _postgres_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("postgresql", "postgres") or not parts.username or not parts.path.strip("/"):
         raise ValueError("must be a postgresql:// URL with a role and a database")
+    return _with_a_port(url)
+
+
+def _with_a_port(url: str) -> str:
+    """Some clients would end with a traceback at one that is no number, and try for ever at one that there is not."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:  # whose text has the port, and so perhaps a part of a password
+        raise ValueError("has a port that is none; a password in a URL is percent-encoded") from None
     return url
 
 
 def _redis_url(url: str) -> str:
     if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
         raise ValueError("must be a redis://, rediss:// or unix:// URL")
-    return url
+    return _with_a_port(url)
 
 
 def http_url(url: str) -> str:

@@ -93,6 +93,24 @@ def test_nonsense_is_refused_by_name(
     assert "hush" not in told[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ORDERS_DATABASE_URL", "postgresql://orders:hush@h:port/orders_db"),
+        ("ORDERS_DATABASE_URL", "postgresql://orders:hush@h:99999/orders_db"),
+        ("ORDERS_DATABASE_URL", "postgresql://orders:a/hush@h:5432/orders_db"),
+        ("REDIS_URL", "redis://h:port/0"),
+        ("REDIS_URL", "redis://:a/hush@h:6379/0"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "http://h:9092"),
+        ("PAYMENTS_ADDRESS", "http://h:50054"),
+    ],
+)
+def test_an_address_that_no_client_understands_is_refused_by_name(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test_nonsense_is_refused_by_name(name, value, monkeypatch, capsys)
+
+
 def test_every_nonsense_has_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for name, value in _NONSENSE.items():
         monkeypatch.setenv(name, value)
