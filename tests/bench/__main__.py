@@ -12,13 +12,14 @@ from deploy.local.stack import Stack
 from tests.bench import access, live, outage, reading, reports, table, tracing, unhappy, waiting, wrk
 from tests.bench.floor import Floor, FloorRun
 from tests.bench.month import Month, import_month
+from tests.bench.several import Several
 from tests.bench.system import Run, System, settled
 from tests.bench.table import Part, row, spread
 
 ASYNC = "respond-async"
 ON_ONE_STACK = ("month", "idle", "steady", "reading", "saturation")
 """Parts that share a stack, in this order."""
-ALONE = ("access", "reports", "tracing", "live", "unhappy", "waiting", "outage")
+ALONE = ("access", "reports", "tracing", "live", "unhappy", "waiting", "outage", "several")
 """Parts that have stacks of their own, for their own settings."""
 
 
@@ -70,6 +71,7 @@ class Bench:
             "unhappy": self._unhappy,
             "waiting": self._waiting,
             "outage": self._outage,
+            "several": self._several,
         }
         for name, part in parts.items():
             if self._asked.only in (None, name):
@@ -120,6 +122,10 @@ class Bench:
                 stocked(beside), stocked(alone), asked.waiting_orders, asked.pairs, asked.seconds, asked.idle_seconds,
                 _say,
             )  # fmt: skip
+
+    def _several(self) -> Part:
+        with self._stack("several") as stack:
+            return Several(stack, stocked(stack), self._asked.seconds, self._asked.pairs, _say).measure()
 
     def _outage(self) -> Part:
         with self._stack("outage") as stack:

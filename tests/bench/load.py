@@ -78,8 +78,17 @@ class Load:
     `bearers` is what customers show, by their ids.
     """
 
-    def __init__(self, port: int, prefer: str, run: str, mix: Mix = HAPPY, bearers: Mapping[str, str] = NOBODY) -> None:
+    def __init__(
+        self,
+        port: int,
+        prefer: str,
+        run: str,
+        mix: Mix = HAPPY,
+        bearers: Mapping[str, str] = NOBODY,
+        skus: int = SKUS,
+    ) -> None:
         self._port = port
+        self._skus = skus
         self._bearers = bearers
         self._run = run
         self._mix = mix
@@ -92,7 +101,7 @@ class Load:
         """The next order, with a key of its own."""
         self._numbers += 1
         kind = self._mix[self._numbers % len(self._mix)]
-        lines = [(sku(number), 1 + number % 3) for number in self._random.sample(range(SKUS), LINES)]
+        lines = [(sku(number), 1 + number % 3) for number in self._random.sample(range(self._skus), LINES)]
         if kind.short:
             lines[0] = (short_sku(kind.short, self._numbers), 1)
         customer = f"{kind.customer}-{self._numbers % 997}"

@@ -117,6 +117,10 @@ class System:
         answers = asyncio.run(Load(self._port, prefer, run, mix, self._bearers).closed_loop(seconds))
         return answers, answers.percentile(0.5), answers.percentile(0.99)
 
+    def place_closely(self, run: str, seconds: float, prefer: str, skus: int) -> Answers:
+        """As fast as answers come, of so many products."""
+        return asyncio.run(Load(self._port, prefer, run, bearers=self._bearers, skus=skus).closed_loop(seconds))
+
     def place_steadily(self, run: str, seconds: float, prefer: str, per_second: float) -> Answers:
         """At a fixed rate, whatever the answers do."""
         return asyncio.run(Load(self._port, prefer, run, bearers=self._bearers).open_loop(seconds, per_second))

@@ -1,0 +1,224 @@
+"""Several instances of one kind: what a second worker brings, and what it costs a machine that has no room for it."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from chassis import clock
+from deploy.local.instances import APART as ROLES_APART
+from deploy.local.instances import Instance
+from deploy.local.services import SERVICES
+from deploy.local.stack import Stack
+from tests.bench import table
+from tests.bench.load import SKUS
+from tests.bench.processes import cpu_seconds
+from tests.bench.system import System, settled
+from tests.bench.table import Part, row, spread
+from tests.waiting import until
+
+ASYNC: Final = "respond-async"
+MANY_SKUS: Final = 20_000
+ONE: Final = {service.name: 1 for service in SERVICES}
+TWO: Final = dict.fromkeys(ONE, 2)
+APART: Final = {f"{name}:{role}": 1 for name in ("order_service", "inventory_service") for role in ROLES_APART}
+TOGETHER: Final = dict.fromkeys(APART, 0)
+_DRAIN_SECONDS: Final = 180.0
+_FROM: Final = 0.1
+_TO: Final = 0.9
+"""The shares of a backlog between which its rate is taken."""
+_FIRST: Final = "CAST(:since AS uuid)"
+
+
+@dataclass(frozen=True)
+class Feed:
+    """How a worker is given a backlog: who must be away for it to wait, and how what is done is counted."""
+
+    service: str
+    before: str
+    """How many orders have come as far as the worker that is measured, and are on their topic."""
+    done: str
+    away: Sequence[str]
+    """Who would go on with what the worker does, and take the cores from it."""
+
+
+ORDERS: Final = Feed(
+    "order_service",
+    f"SELECT count(*) AS n FROM inventory.reservations WHERE id >= {_FIRST}"
+    " AND NOT EXISTS (SELECT FROM inventory.outbox)",
+    f"SELECT count(*) AS n FROM orders.orders WHERE id >= {_FIRST} AND status <> 'PENDING'",
+    ("gateway", "inventory_service", "payment_service", "order_service"),
+)
+PAYMENTS: Final = Feed(
+    "payment_service",
+    f"SELECT count(*) AS n FROM orders.orders WHERE id >= {_FIRST} AND status <> 'PENDING'"
+    " AND NOT EXISTS (SELECT FROM orders.outbox)",
+    f"SELECT count(*) AS n FROM payments.payments WHERE order_id >= {_FIRST} AND status = 'CAPTURED'",
+    ("gateway", "order_service", "inventory_service", "payment_service"),
+)
+INVENTORY: Final = Feed(
+    "inventory_service",
+    f"SELECT count(*) AS n FROM orders.orders WHERE id >= {_FIRST} AND NOT EXISTS (SELECT FROM orders.outbox)",
+    f"SELECT count(*) AS n FROM inventory.reservations WHERE id >= {_FIRST}",
+    ("gateway", "order_service", "payment_service", "inventory_service"),
+)
+
+
+@dataclass(frozen=True)
+class Drain:
+    """How fast workers worked a backlog off, and what that took of the cores."""
+
+    workers: int
+    events: int
+    per_second: float
+    worker_cpu: float
+    postgres_cpu: float
+
+
+class Several:
+    """Measures on one stack."""
+
+    def __init__(self, stack: Stack, system: System, seconds: float, pairs: int, say: Callable[[str], None]) -> None:
+        self._stack, self._system = stack, system
+        self._seconds, self._pairs, self._say = seconds, pairs, say
+
+    def measure(self) -> Part:
+        """Side by side on all cores; then each worker alone, one and two of it."""
+        whole = self._whole()
+        waits = self._waits()
+        drains = {"order workers": self._drains(ORDERS), "payment workers": self._drains(PAYMENTS)}
+        drains[f"inventory workers, {SKUS} SKUs"] = self._drains(INVENTORY)
+        self._more_products()
+        drains[f"inventory workers, {MANY_SKUS:,} SKUs"] = self._drains(INVENTORY, MANY_SKUS)
+        lines = ["", "Two gateways and two of each service, beside one of each; respond-async, 64 connections"]
+        lines += [row("  orders/s of two, of one", f"{spread(whole['two'])}, {spread(whole['one'])}")]
+        shares = [two / one for two, one in zip(whole["two"], whole["one"], strict=True)]
+        lines += [row("  share", spread(shares, 2), table.at_least(shares, 0.9))]
+        lines += [
+            row("201 p50 at 50 orders/s, all roles together, ms", spread(waits["together"], 1)),
+            row("  api, worker, relay and jobs apart, ms", spread(waits["apart"], 1)),
+        ]
+        for name, (ones, twos) in drains.items():
+            lines += _lines(name, ones, twos)
+        figures = {name: [asdict(each) for both in pair for each in both] for name, pair in drains.items()}
+        return Part(lines, {"several": {"whole": whole, "waits": waits, **figures}})
+
+    def _whole(self) -> dict[str, list[float]]:
+        found: dict[str, list[float]] = {"one": [], "two": []}
+        self._system.saturate(self._seconds, ASYNC)
+        for number in range(self._pairs):
+            for name, counts in (("one", ONE), ("two", TWO)):
+                self._say(f"pair {number + 1} of {self._pairs}: {name} of each")
+                self._stack.scale(counts)
+                settled(2)
+                found[name].append(self._system.saturate(self._seconds, ASYNC).per_second)
+        self._stack.scale(ONE)
+        return found
+
+    def _waits(self) -> dict[str, list[float]]:
+        """What a client who waits for its order notices of who decides it being another process."""
+        found: dict[str, list[float]] = {"together": [], "apart": []}
+        for number in range(self._pairs):
+            for name, counts in (("together", TOGETHER), ("apart", APART)):
+                self._say(f"pair {number + 1} of {self._pairs}: clients wait, roles {name}")
+                self._stack.scale(counts)
+                settled(2)
+                found[name].append(self._system.steady(self._seconds, "", 50.0).rest_p50)
+        self._stack.scale(TOGETHER)
+        return found
+
+    def _drains(self, feed: Feed, skus: int = SKUS) -> tuple[list[Drain], list[Drain]]:
+        found: tuple[list[Drain], list[Drain]] = ([], [])
+        for number in range(self._pairs):
+            for workers in (1, 2):
+                self._say(f"pair {number + 1} of {self._pairs}: {workers} x {feed.service}:worker, {skus} SKUs")
+                found[workers - 1].append(self._drain(feed, workers, skus))
+        self._stack.scale({f"{feed.service}:worker": 0})
+        return found
+
+    def _drain(self, feed: Feed, workers: int, skus: int) -> Drain:
+        """Away while orders are placed, so that they wait for it; then alone with them."""
+        self._stack.scale({f"{feed.service}:worker": workers})
+        names = [each.name for each in self._stack.fleet.members if each.kind == f"{feed.service}:worker"]
+        self._take_down(names)
+        since, run = self._system.begin()
+        answers = self._system.place_closely(run, self._seconds, ASYNC, skus)
+        placed = sum(number for status, number in answers.statuses.items() if 200 <= status < 300)
+        self._wait_for(feed.before, since, placed)
+        self._take_down(feed.away)
+        try:
+            return self._drained(feed, names, since, placed)
+        finally:
+            for name in reversed(feed.away):
+                self._stack.bring_up(name)
+            self._wait_for(_OPEN_NONE, since, 0)
+
+    def _drained(self, feed: Feed, names: Sequence[str], since: str, placed: int) -> Drain:
+        """Each worker on a core of its own, as long as there are enough; neither start nor end counts."""
+        for core, name in enumerate(names):
+            self._stack.supervisor.start(self._stack.fleet.command_of(self._member(name)))
+            # Before it has threads, which all follow it there.
+            os.sched_setaffinity(self._stack.pids[name], {core % (os.cpu_count() or 1)})
+        pids = {name: self._stack.pids[name] for name in (*names, "postgres")}
+        first = self._reached(feed.done, since, placed * _FROM)
+        begun, before = clock.monotonic(), cpu_seconds(pids)
+        last = self._reached(feed.done, since, placed * _TO)
+        seconds, after = clock.monotonic() - begun, cpu_seconds(pids)
+        used = {name: (after[name] - before[name]) / seconds for name in pids}
+        self._wait_for(feed.done, since, placed)
+        return Drain(len(names), placed, (last - first) / seconds, sum(used[n] for n in names), used["postgres"])
+
+    def _member(self, name: str) -> Instance:
+        return next(each for each in self._stack.fleet.members if each.name == name)
+
+    def _reached(self, sql: str, since: str, wanted: float) -> int:
+        """How many there are once there are so many."""
+        count = until(lambda: found if (found := self._count(sql, since)) >= wanted else 0, seconds=_DRAIN_SECONDS)
+        if not count:
+            raise RuntimeError(f"{self._count(sql, since)} of {wanted:g} after {_DRAIN_SECONDS:g} s: {sql}")
+        return count
+
+    def _take_down(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._stack.take_down(name)
+
+    def _wait_for(self, sql: str, since: str, wanted: int) -> None:
+        if not until(lambda: self._count(sql, since) == wanted, seconds=_DRAIN_SECONDS, every=0.05):
+            raise RuntimeError(f"{self._count(sql, since)} of {wanted} after {_DRAIN_SECONDS:g} s: {sql}")
+
+    def _count(self, sql: str, since: str) -> int:
+        return int(self._system.rows(sql, since=since)[0].n)
+
+    def _more_products(self) -> None:
+        """As the first one is, in the copies of all who have one: by SQL, because over REST it takes minutes."""
+        self._say(f"{MANY_SKUS:,} products")
+        tables = ("inventory.products", "inventory.stock", "orders.prices")
+        self._system.change([_COPY.format(table=name, known=SKUS, last=MANY_SKUS - 1) for name in tables])
+
+
+_OPEN_NONE: Final = "SELECT count(*) AS n FROM orders.unfinished WHERE order_id >= CAST(:since AS uuid)"
+_COPY: Final = """
+INSERT INTO {table}
+SELECT (jsonb_populate_record(CAST(NULL AS {table}), to_jsonb(known) || jsonb_build_object('sku', more.name))).*
+FROM {table} AS known,
+    (SELECT 'BENCH-' || number AS name FROM generate_series({known}, {last}) AS number) AS more
+WHERE known.sku = 'BENCH-000' ON CONFLICT DO NOTHING
+"""
+
+
+def _lines(name: str, ones: Sequence[Drain], twos: Sequence[Drain]) -> list[str]:
+    ratios = [two.per_second / one.per_second for one, two in zip(ones, twos, strict=True)]
+    bar = "" if name.startswith("inventory") else table.at_least(ratios, 1.6)
+    return [
+        "", f"A backlog, worked off by {name} alone, each on a core",
+        row("  events/s of one", spread([each.per_second for each in ones])),
+        row("  events/s of two", spread([each.per_second for each in twos])),
+        row("  times", spread(ratios, 2), bar),
+        row("  cores that one took, and Postgres beside it", _cores(ones)),
+        row("  cores that two took, and Postgres beside them", _cores(twos)),
+    ]  # fmt: skip
+
+
+def _cores(drains: Sequence[Drain]) -> str:
+    workers, postgres = ([vars(each)[name] for each in drains] for name in ("worker_cpu", "postgres_cpu"))
+    return f"{spread(workers, 2)}, {spread(postgres, 2)}"
