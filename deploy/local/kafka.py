@@ -14,8 +14,9 @@ from deploy.local.place import Place, cache_folder
 
 NAME = "kafka"
 MEMORY = (
-    "-Xms96m",
+    "-Xms256m",
     "-Xmx256m",
+    "-XX:+AlwaysPreTouch",  # it would come to use all of it anyway, hours later: what it takes is seen at once
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-XX:-UsePerfData",
