@@ -1,4 +1,4 @@
-"""The small service as a process of its own."""
+"""The small service, or another, as a process of its own."""
 
 import os
 import signal
@@ -44,13 +44,19 @@ def environment(**changes: str) -> dict[str, str]:
     }
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", MODULE, *arguments]
+def command(*arguments: str, module: str = MODULE) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
 
 
-def run_once(settings: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_once(settings: Mapping[str, str], *arguments: str, module: str = MODULE) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*arguments), env=settings, cwd=PROJECT, capture_output=True, text=True, timeout=300, check=False
+        command(*arguments, module=module),
+        env=settings,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 
@@ -94,10 +100,10 @@ class Process:
 
 
 @contextmanager
-def running(settings: Mapping[str, str]) -> Iterator[Process]:
+def running(settings: Mapping[str, str], module: str = MODULE) -> Iterator[Process]:
     """Started; killed at the end if it still runs."""
     child = subprocess.Popen(
-        command(), env=settings, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command(module=module), env=settings, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:
         with grpc.insecure_channel(f"127.0.0.1:{settings['GRPC_PORT']}") as channel, child.stdout or child:
