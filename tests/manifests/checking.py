@@ -18,10 +18,9 @@ def whole(overlay: str, *components: str) -> Manifests:
     """All that is applied for an overlay, also with further components. Raises DoesNotBuild, NoKustomize."""
     folder = KUBERNETES / "overlays" / overlay
     further = [KUBERNETES / "components" / component for component in components]
-    found = [document for part in (folder / "stores", folder / "before") for document in build(part)]
-    found += build_with(folder, further) if further else build(folder)
+    processes = build_with(folder, further) if further else build(folder)
     rules = documents(prometheus_rules()) if overlay == "production" else []
-    return Manifests(overlay, [*found, *rules])
+    return Manifests(overlay, (build(folder / "stores"), build(folder / "before"), [*processes, *rules]))
 
 
 def complaints(manifests: Manifests, field_lists: Path = schemas.FIELD_LISTS) -> Iterator[str]:

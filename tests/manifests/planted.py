@@ -192,6 +192,19 @@ OF_NETWORK = {
     "orders-api does not reach inventory-api:50052": at(
         "NetworkPolicy", "orders-asks-inventory", ("spec", "egress", 0, "ports", 0, "port"), 50051
     ),
+    "orders-jobs does not reach inventory-api:50052": at(
+        "NetworkPolicy",
+        "orders-asks-inventory",
+        ("spec", "podSelector", "matchExpressions", 0, "values"),
+        ["api"],
+    ),
+    "after step 1 kafka does not reach names:53": at("NetworkPolicy", "names-of-stores", ("spec", "egress"), []),
+    "after step 2 migrate-orders does not reach names:53": at(
+        "NetworkPolicy",
+        "names-of-stores",
+        ("spec", "podSelector"),
+        {"matchExpressions": [{"key": "app.kubernetes.io/part-of", "operator": "In", "values": ["somebody"]}]},
+    ),
     "migrate-orders does not reach postgres:5432": at(
         "NetworkPolicy", "to-postgres", ("spec", "podSelector"), {"matchLabels": {"app.kubernetes.io/name": "orders"}}
     ),

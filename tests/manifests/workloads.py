@@ -50,10 +50,19 @@ class Workload:
 
 @dataclass(frozen=True)
 class Manifests:
-    """All that is applied for one overlay: its stores, what goes before, and itself."""
+    """All that is applied for one overlay, in its order: its stores, what goes before, and itself."""
 
     name: str
-    documents: Sequence[Document]
+    steps: Sequence[Sequence[Document]]
+
+    @property
+    def documents(self) -> Sequence[Document]:
+        return [document for step in self.steps for document in step]
+
+    @property
+    def so_far(self) -> Iterator["Manifests"]:
+        """What is there after each step; the last is everything."""
+        return (Manifests(self.name, self.steps[:count]) for count in range(1, len(self.steps) + 1))
 
     def of(self, *kinds: str) -> list[Document]:
         """The documents of these kinds."""
