@@ -145,8 +145,11 @@ OF_STORES = {
     "ScaledObject/payments-worker looks at": at(
         "ScaledObject", "payments-worker", ("spec", "triggers", 0, "metadata", "consumerGroup"), "payment"
     ),
-    "processes may open 8 each": at(
-        "Cluster", "order-system-db", ("spec", "postgresql", "parameters", "max_connections"), "400"
+    "processes may open 13 each": at(
+        "Cluster", "order-system-db", ("spec", "postgresql", "parameters", "max_connections"), "700"
+    ),
+    "Postgres is killed above 2048 MiB": at(
+        "Cluster", "order-system-db", ("spec", "resources", "limits", "memory"), "2Gi"
     ),
     "more than 12": at("ScaledObject", "payments-worker", ("spec", "maxReplicaCount"), 13),
 }

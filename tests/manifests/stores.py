@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from sqlalchemy.pool import QueuePool
+
+from chassis.database import Database
 from chassis.topics import TOPICS, TopicSettings
 from deploy.kubernetes import secrets
 from tests.manifests.groups import consumer_groups
@@ -11,8 +14,12 @@ from tests.manifests.workloads import Manifests
 PRODUCTION: Final = "production"
 COPIES: Final = 3
 COPIES_BEFORE_THE_ANSWER: Final = 2
-CONNECTIONS: Final = 8
-"""Of one process: the pool of chassis/database.py, and what it may open beyond it."""
+FOR_OTHERS: Final = 20
+"""Connections of migrations, of the operator and its exporter, and those that Postgres keeps for superusers."""
+OF_A_CONNECTION: Final = 5
+"""MiB of memory, taken high: what a server process has of its own with its plans and the copy of the catalogue."""
+SHARED: Final = "128MB"
+"""What Postgres takes for shared_buffers when it is told nothing."""
 _MIN_INSYNC: Final = "min.insync.replicas"
 
 
@@ -22,6 +29,7 @@ def complaints(manifests: Manifests) -> Iterator[str]:
     yield from _of_roles(manifests)
     yield from _of_scaling(manifests)
     yield from _of_connections(manifests)
+    yield from _of_memory(manifests)
     if manifests.name == PRODUCTION:
         yield from _of_copies(manifests)
 
@@ -77,6 +85,15 @@ def _of_scaling(manifests: Manifests) -> Iterator[str]:
             yield f"ScaledObject/{name} asks {sorted(brokers)}, and Kafka is {sorted(there)}"
 
 
+def connections() -> int:
+    """Of one process at most: the pool, what it may open beyond it for a moment, and the one that hears the bell."""
+    database = Database("postgresql://nobody@127.0.0.1:1/none", schema="none", application_name="none")
+    pool = database.engine.pool
+    database.close()
+    assert isinstance(pool, QueuePool)
+    return pool.size() + pool._max_overflow + 1
+
+
 def _of_connections(manifests: Manifests) -> Iterator[str]:
     """As many as all processes may open at most, while a new one of each stands beside the old ones."""
     most = {
@@ -86,9 +103,27 @@ def _of_connections(manifests: Manifests) -> Iterator[str]:
     services = [process for process in manifests.processes if process.package != "gateway"]
     pods = sum(1 + most.get(process.name, process.document["spec"].get("replicas", 1)) for process in services)
     for cluster in manifests.of("Cluster"):
-        there = int(cluster["spec"]["postgresql"]["parameters"]["max_connections"])
-        if there < pods * CONNECTIONS:
-            yield f"Postgres takes {there} connections, and {pods} processes may open {CONNECTIONS} each"
+        there = _sessions(cluster)
+        if there < pods * connections() + FOR_OTHERS:
+            yield f"Postgres takes {there} connections, and {pods} processes may open {connections()} each"
+
+
+def _sessions(cluster: Any) -> int:
+    return int(cluster["spec"]["postgresql"]["parameters"]["max_connections"])
+
+
+def _of_memory(manifests: Manifests) -> Iterator[str]:
+    for cluster in manifests.of("Cluster"):
+        shared = cluster["spec"]["postgresql"]["parameters"].get("shared_buffers", SHARED)
+        needed = _mebibytes(shared) + OF_A_CONNECTION * _sessions(cluster)
+        limit = _mebibytes(cluster["spec"]["resources"]["limits"]["memory"])
+        if limit < needed:
+            yield f"Postgres is killed above {limit} MiB, and {_sessions(cluster)} connections may need {needed} MiB"
+
+
+def _mebibytes(text: str) -> int:
+    units = {"Mi": 1, "MB": 1, "Gi": 1024, "GB": 1024}
+    return int(text[:-2]) * units[text[-2:]]
 
 
 def _of_copies(manifests: Manifests) -> Iterator[str]:
