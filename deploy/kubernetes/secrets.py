@@ -86,10 +86,13 @@ def given(environment: Mapping[str, str], *, is_production: bool) -> dict[str, d
 
 def manifest(name: str, values: Mapping[str, str]) -> dict[str, Any]:
     """A secret as a resource of Kubernetes."""
+    labels = {"app.kubernetes.io/part-of": "order-system"}
+    if name.endswith("-database") or name == "backup-store":
+        labels["cnpg.io/reload"] = "true"  # else CloudNativePG does not look when it changes
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app.kubernetes.io/part-of": "order-system"}},
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
         "type": "kubernetes.io/basic-auth" if name.endswith("-database") else "Opaque",
         "stringData": dict(values),
     }

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deploy.kubernetes.rules import prometheus_rules
-from tests.manifests import environment, kafka, network, probes, running, schemas, stores
+from tests.manifests import environment, kafka, monitors, network, probes, running, schemas, stores
 from tests.manifests.kustomize import KUBERNETES, Document, build, build_with, documents
 from tests.manifests.workloads import Manifests
 
 OVERLAYS = ("small", "production")
 TRACES = "traces"
 """The component that no overlay has by itself."""
-CHECKS = (environment, probes, stores, kafka, network, running)
+CHECKS = (environment, probes, stores, kafka, network, monitors, running)
 
 
 def whole(overlay: str, *components: str) -> Manifests:

@@ -120,3 +120,19 @@ def _of_triggers(manifests: Manifests) -> Iterator[str]:
             wanted = {("ca", secrets.KAFKA_AUTHORITY, "ca.crt"), ("cert", KEDA, "user.crt"), ("key", KEDA, "user.key")}
             if told != wanted or trigger["metadata"].get("tls") != "enable":
                 yield f"ScaledObject/{scaled['metadata']['name']} does not ask Kafka as {KEDA}, by TLS"
+            if not _OLDEST <= _version(trigger["metadata"].get("version", _BY_ITSELF)) <= _newest(manifests):
+                yield f"ScaledObject/{scaled['metadata']['name']} does not ask Kafka in words of its version"
+
+
+_BY_ITSELF: Final = "1.0.0"
+"""What KEDA takes where it is told none."""
+_OLDEST: Final = (2, 1, 0)
+"""Whose requests Kafka 4 still answers."""
+
+
+def _newest(manifests: Manifests) -> tuple[int, ...]:
+    return max(_version(kafka["spec"]["kafka"]["version"]) for kafka in manifests.of("Kafka"))
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))

@@ -36,10 +36,10 @@ class Place:
         return self.labels is not None
 
 
+_OF_POSTGRES: Final = {"sql": POSTGRES, "status": 8000, "metrics": 9187}
 _OPERATED: Final = (
-    Place(
-        "postgres", {"cnpg.io/cluster": "order-system-db"}, ports={"sql": POSTGRES, "status": 8000, "exporter": 9187}
-    ),
+    Place("postgres", {"cnpg.io/cluster": "order-system-db"}, ports=_OF_POSTGRES),
+    Place("restored postgres", {"cnpg.io/cluster": "order-system-db-2"}, ports=_OF_POSTGRES),
     Place("kafka", {"strimzi.io/cluster": "order-system"}, ports={"a": 9090, "b": 9091, "clients": KAFKA}),
 )
 """Pods that operators make."""
@@ -73,7 +73,8 @@ def _collector(endpoint: SplitResult) -> Place:
 
 def allowed(manifests: Manifests) -> set[Arrow]:
     """Every arrow that the policies let through."""
-    policies, everybody = manifests.of("NetworkPolicy"), places(manifests)
+    policies = [*manifests.of("NetworkPolicy"), *map(_of_strimzi, manifests.of("Kafka"))]
+    everybody = places(manifests)
     return {
         Arrow(source.name, target.name, port)
         for source in everybody for target in everybody
@@ -82,6 +83,16 @@ def allowed(manifests: Manifests) -> set[Arrow]:
         if _leaves(policies, source, target, port_name, port)
         and _enters(policies, source, target, port_name, port)
     }  # fmt: skip
+
+
+def _of_strimzi(kafka: Any) -> Any:
+    """The policy that Strimzi adds: each listener is open to the peers that it names, and to everybody without any."""
+    rules = [
+        {"from": listener.get("networkPolicyPeers", []), "ports": [{"port": listener["port"]}]}
+        for listener in kafka["spec"]["kafka"]["listeners"]
+    ]
+    brokers = {"matchLabels": {"strimzi.io/cluster": kafka["metadata"]["name"]}}
+    return {"spec": {"podSelector": brokers, "policyTypes": ["Ingress"], "ingress": rules}}
 
 
 def _single(place: Place) -> bool:
@@ -103,7 +114,7 @@ def _passes(
     """Without a policy that selects it everything passes; with some, what one of them lets through."""
     about = [
         policy["spec"] for policy in policies
-        if direction in policy["spec"]["policyTypes"] and _selects(policy["spec"]["podSelector"], guarded.labels or {})
+        if direction in policy["spec"]["policyTypes"] and selects(policy["spec"]["podSelector"], guarded.labels or {})
     ]  # fmt: skip
     return not about or any(
         _names_port(rule, port) and (not rule.get(peers) or any(_names(peer, other) for peer in rule[peers]))
@@ -124,17 +135,25 @@ def _names(peer: Any, place: Place) -> bool:
         namespace = {"kubernetes.io/metadata.name": place.namespace or "order-system"}
         return (
             not place.address
-            and _selects(peer["namespaceSelector"], namespace)
-            and ("podSelector" not in peer or _selects(peer["podSelector"], place.labels or {}))
+            and selects(peer["namespaceSelector"], namespace)
+            and ("podSelector" not in peer or selects(peer["podSelector"], place.labels or {}))
         )
-    return place.is_ours and _selects(peer["podSelector"], place.labels or {})
+    return place.is_ours and selects(peer["podSelector"], place.labels or {})
 
 
-def _selects(selector: Any, labels: Mapping[str, str]) -> bool:
+def selects(selector: Any, labels: Mapping[str, str]) -> bool:
+    """Whether a selector means who has these labels."""
     wanted: Mapping[str, str] = selector.get("matchLabels", {})
     return wanted.items() <= labels.items() and all(
-        labels.get(expression["key"]) in expression["values"] for expression in selector.get("matchExpressions", [])
+        _fits(expression, labels) for expression in selector.get("matchExpressions", [])
     )
+
+
+def _fits(expression: Any, labels: Mapping[str, str]) -> bool:
+    if expression["operator"] == "Exists":
+        return expression["key"] in labels
+    assert expression["operator"] == "In"
+    return labels.get(expression["key"]) in expression["values"]
 
 
 def expected(manifests: Manifests) -> set[Arrow]:
@@ -142,8 +161,16 @@ def expected(manifests: Manifests) -> set[Arrow]:
     everybody = places(manifests)
     known = {place.name for place in everybody}
     arrows = {Arrow(place.name, "names", DNS) for place in everybody if place.is_ours}
-    arrows |= {*_of_processes(manifests), *_between_operated()}
+    arrows |= {also for arrow in (*_of_processes(manifests), *_between_operated()) for also in _restored(arrow)}
     return {arrow for arrow in arrows if {arrow.source, arrow.target} <= known}
+
+
+def _restored(arrow: Arrow) -> Iterator[Arrow]:
+    """An arrow of Postgres is one of a cluster that was restored, too."""
+    names = {"postgres": ("postgres", "restored postgres")}
+    for source in names.get(arrow.source, (arrow.source,)):
+        for target in names.get(arrow.target, (arrow.target,)):
+            yield Arrow(source, target, arrow.port)
 
 
 def _of_processes(manifests: Manifests) -> set[Arrow]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.manifests import environment, kafka, network, probes, running, schemas, stores
+from tests.manifests import environment, kafka, monitors, network, probes, running, schemas, stores
 from tests.manifests.workloads import Manifests
 
 CONTAINER = ("spec", "template", "spec", "containers", 0)
@@ -72,6 +72,12 @@ def open_postgres(manifests: Manifests) -> None:
     at("NetworkPolicy", "postgres", ("spec", "ingress", 0), {})(manifests)
 
 
+def no_keda(manifests: Manifests) -> None:
+    """Both say who may come: the policy, and that which Strimzi makes of the listener."""
+    at("NetworkPolicy", "kafka", ("spec", "ingress", 0, "from", 1), {"podSelector": {}})(manifests)
+    at("Kafka", "order-system", (*LISTENER, "networkPolicyPeers", 1), {"podSelector": {}})(manifests)
+
+
 OF_SETTINGS = {
     "orders-api: ORDERS_DATABASE_URL: is not set": variable("orders-api", "ORDERS_DATABASE_URL"),
     "payments-worker: PAYMENTS_SIMULATOR_DATABASE_URL: is not set": variable(
@@ -130,6 +136,10 @@ OF_STORES = {
     "the topic inventory.products is configured": at("KafkaTopic", "inventory.products", ("spec", "config"), {}),
     "has 6 partitions": at("KafkaTopic", "payments.events", ("spec", "partitions"), 6),
     "the topic payments.events has not 3 copies": at("KafkaTopic", "payments.events", ("spec", "replicas"), 2),
+    "may have two brokers on one node": without("KafkaNodePool", "broker", ("spec", "template")),
+    "two Postgres may be on one node": at(
+        "Cluster", "order-system-db", ("spec", "affinity", "podAntiAffinityType"), "preferred"
+    ),
     "fewer than 3 brokers": at("KafkaNodePool", "broker", ("spec", "replicas"), 1),
     "Postgres has 2 instances": at("Cluster", "order-system-db", ("spec", "instances"), 2),
     "one Postgres alone": at("Cluster", "order-system-db", ("spec", "postgresql", "synchronous", "number"), 0),
@@ -180,6 +190,9 @@ OF_KAFKA = {
     "inventory-kafka has no certificate": at(
         "KafkaUser", "inventory-kafka", ("spec", "authentication", "type"), "scram-sha-512"
     ),
+    "ScaledObject/orders-worker does not ask Kafka in words of its version": without(
+        "ScaledObject", "orders-worker", ("spec", "triggers", 0, "metadata", "version")
+    ),
     "ScaledObject/orders-worker does not ask Kafka as keda-kafka": without(
         "ScaledObject", "orders-worker", ("spec", "triggers", 0, "authenticationRef")
     ),
@@ -214,10 +227,28 @@ OF_NETWORK = {
     "orders-api may reach the world:25": at(
         "NetworkPolicy", "to-the-world", ("spec", "egress", 0, "ports", 0, "port"), 25
     ),
-    "keda does not reach kafka:9093": at(
-        "NetworkPolicy", "kafka", ("spec", "ingress", 0, "from", 1), {"podSelector": {}}
+    "keda does not reach kafka:9093": no_keda,
+    "somebody else's namespace may reach kafka:9093": without(
+        "Kafka", "order-system", (*LISTENER, "networkPolicyPeers")
+    ),
+    "orders-api does not reach restored postgres:5432": at(
+        "NetworkPolicy", "postgres", ("spec", "podSelector"), {"matchLabels": {"cnpg.io/cluster": "order-system-db"}}
     ),
     "prometheus does not reach orders-jobs:9101": at("NetworkPolicy", "metrics", ("spec", "ingress"), []),
+}
+OF_MONITORS = {
+    "nothing has Prometheus ask postgres:9187": at(
+        "PodMonitor", "postgres", ("spec", "podMetricsEndpoints", 0, "port"), "exporter"
+    ),
+    "nothing has Prometheus ask orders-jobs:9101": at(
+        "PodMonitor", "services", ("spec", "selector", "matchExpressions", 1, "values"), ["api", "worker", "relay"]
+    ),
+    "nothing has Prometheus ask gateway:9100": at(
+        "ServiceMonitor", "gateway", ("spec", "selector"), {"matchLabels": {"app.kubernetes.io/name": "gate"}}
+    ),
+    "Prometheus is to ask gateway:8080, and may not": at(
+        "ServiceMonitor", "gateway", ("spec", "endpoints", 0, "port"), "rest"
+    ),
 }
 OF_RUNNING = {
     "orders-api may run as root": without("Deployment", "orders-api", (*POD, "securityContext", "runAsNonRoot")),
@@ -251,6 +282,13 @@ OF_RUNNING = {
     "gone when its one pod goes": at("Deployment", "orders-relay", ("spec", "replicas"), 1),
     "is scaled twice": at("HorizontalPodAutoscaler", "orders-api", ("spec", "scaleTargetRef", "name"), "gateway"),
     "several releases": at("Deployment", "orders-api", (*CONTAINER, "image"), "registry.example/order-system:0.0.9"),
+    "shows REDIS_PASSWORD to everybody": at(
+        "Deployment", "valkey", (*CONTAINER, "args"), ["valkey-server", "--requirepass", "$(REDIS_PASSWORD)"]
+    ),
+    "valkey is valkey/valkey:8.1, and valkey/valkey:9.1 with Compose": at(
+        "Deployment", "valkey", (*CONTAINER, "image"), "valkey/valkey:8.1"
+    ),
+    "kafka is apache/kafka:4.2.0": at("Kafka", "order-system", ("spec", "kafka", "version"), "4.2.0"),
     "runs whatever is there": at("Deployment", "valkey", (*CONTAINER, "image"), "valkey/valkey"),
 }
 OF_SCHEMAS = {
@@ -280,6 +318,7 @@ PLANTED: list[tuple[Check, str, Plant]] = [
         (stores.complaints, OF_STORES),
         (kafka.complaints, OF_KAFKA),
         (network.complaints, OF_NETWORK),
+        (monitors.complaints, OF_MONITORS),
         (running.complaints, OF_RUNNING),
         (lambda manifests: (said for one in manifests.documents for said in schemas.complaints(one)), OF_SCHEMAS),
     )

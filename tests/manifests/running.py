@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+import yaml
+
 from chassis.app import _STOP_SECONDS
 from chassis.settings import ServiceSettings
+from tests.architecture.sources import PROJECT
 from tests.manifests.environment import values
 from tests.manifests.workloads import Manifests, Workload, variables
 
@@ -38,6 +41,10 @@ def _of_security(workload: Workload) -> Iterator[str]:
         yield "keeps capabilities"
     if workload.pod.get("automountServiceAccountToken") is not False:
         yield "is shown a token of the Kubernetes API"
+    words = " ".join(map(str, [*workload.container.get("command", []), *workload.container.get("args", [])]))
+    for entry in workload.container.get("env", []):
+        if "secretKeyRef" in entry.get("valueFrom", {}) and f"$({entry['name']})" in words:
+            yield f"shows {entry['name']} to everybody who lists processes"
     yield from (f"mounts {volume}" for volume in workload.pod.get("volumes", []) if not _is_its_own(volume))
 
 
@@ -130,3 +137,14 @@ def _of_images(manifests: Manifests) -> Iterator[str]:
         tag = workload.container["image"].rpartition("/")[2].partition(":")[2]
         if tag in ("", "latest"):
             yield f"{workload} runs whatever is there under {workload.container['image']}"
+    yield from _of_compose(manifests)
+
+
+def _of_compose(manifests: Manifests) -> Iterator[str]:
+    """One version of a store, wherever it is started."""
+    services = yaml.safe_load((PROJECT / "deploy" / "compose.yaml").read_text())["services"]
+    told = {workload.name: workload.container["image"] for workload in manifests.workloads if not workload.is_ours}
+    brokers = [("kafka", f"apache/kafka:{kafka['spec']['kafka']['version']}") for kafka in manifests.of("Kafka")]
+    for name, image in [*told.items(), *brokers]:
+        if services[name]["image"] != image:
+            yield f"{name} is {image}, and {services[name]['image']} with Compose"

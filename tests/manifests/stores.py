@@ -9,6 +9,7 @@ from chassis.database import Database
 from chassis.topics import TOPICS, TopicSettings
 from deploy.kubernetes import secrets
 from tests.manifests.groups import consumer_groups
+from tests.manifests.network import selects
 from tests.manifests.workloads import Manifests
 
 PRODUCTION: Final = "production"
@@ -134,6 +135,8 @@ def _of_copies(manifests: Manifests) -> Iterator[str]:
     for pool in manifests.of("KafkaNodePool"):
         if pool["spec"]["replicas"] < COPIES:
             yield f"KafkaNodePool/{pool['metadata']['name']} has fewer than {COPIES} brokers"
+        if not _is_apart(pool):
+            yield f"KafkaNodePool/{pool['metadata']['name']} may have two brokers on one node"
     for cluster in manifests.of("Cluster"):
         yield from _of_postgres(cluster["spec"])
     backed_up = {backup["spec"]["cluster"]["name"] for backup in manifests.of("ScheduledBackup")}
@@ -141,8 +144,19 @@ def _of_copies(manifests: Manifests) -> Iterator[str]:
         yield "nothing takes copies of Postgres each night"
 
 
+def _is_apart(pool: Any) -> bool:
+    labels = {**pool["metadata"]["labels"], "strimzi.io/pool-name": pool["metadata"]["name"]}
+    told = pool["spec"].get("template", {}).get("pod", {}).get("affinity", {}).get("podAntiAffinity", {})
+    return any(
+        rule["topologyKey"] == "kubernetes.io/hostname" and selects(rule["labelSelector"], labels)
+        for rule in told.get("requiredDuringSchedulingIgnoredDuringExecution", [])
+    )
+
+
 def _of_postgres(spec: Any) -> Iterator[str]:
-    synchronous = spec["postgresql"].get("synchronous", {})
+    synchronous, affinity = spec["postgresql"].get("synchronous", {}), spec.get("affinity", {})
+    if (affinity.get("podAntiAffinityType"), affinity.get("topologyKey")) != ("required", "kubernetes.io/hostname"):
+        yield "two Postgres may be on one node"
     if spec["instances"] != COPIES:
         yield f"Postgres has {spec['instances']} instances, not {COPIES}"
     if synchronous.get("number") != 1 or synchronous.get("dataDurability") != "required":

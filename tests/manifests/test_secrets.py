@@ -31,6 +31,13 @@ def test_secrets_are_resources_that_kubernetes_takes(overlay: str) -> None:
     assert ("backup-store" in names) == (overlay == "production")
 
 
+def test_a_secret_that_changes_is_looked_at_again_by_the_operator_of_postgres() -> None:
+    items = json.loads(made("production", GIVEN).stdout)["items"]
+
+    watched = {item["metadata"]["name"] for item in items if item["metadata"]["labels"].get("cnpg.io/reload") == "true"}
+    assert watched == {*(secrets.database_secret(role) for role in secrets.ROLES), "backup-store"}
+
+
 def test_a_url_holds_the_password_that_postgres_is_told() -> None:
     items = {item["metadata"]["name"]: item["stringData"] for item in json.loads(made("small", GIVEN).stdout)["items"]}
     for role in secrets.ROLES:
