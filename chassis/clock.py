@@ -43,9 +43,9 @@ class Pace:
         self._begun_at = -seconds
         self._usual_work = 0.0
 
-    def begin(self) -> None:
-        """Return when the next round may begin."""
-        left = self._begun_at + max(self._seconds, self._rest * self._usual_work) - self._now()
+    def begin(self, *, at_once: bool = False) -> None:
+        """Return when the next round may begin: at once where it is known to be full."""
+        left = 0.0 if at_once else self._begun_at + max(self._seconds, self._rest * self._usual_work) - self._now()
         if left > 0:
             self._wait(left)
         self._begun_at = self._now()

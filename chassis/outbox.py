@@ -110,6 +110,7 @@ class Relay:
         self._producer: Producer | None = None
         self._answered: list[int] = []
         self._has_more = False
+        self._is_behind = False
         self._pace = clock.Pace(pace_seconds, self._stopping.wait, _REST)
         self._measured_at = -math.inf
         self.spans: Spans | None = None
@@ -159,7 +160,7 @@ class Relay:
 
     def _round(self) -> float:
         """Relay one round, in its time; how many seconds the next one may wait for somebody to wake it."""
-        self._pace.begin()
+        self._pace.begin(at_once=self._is_behind)
         with self._pace.at_work():
             return self._relay()
 
@@ -213,7 +214,8 @@ class Relay:
         for row in rows[1:]:  # the first one says that we lead
             oldest.setdefault(row.key, row)
         bearable = _bearable(list(oldest.values()))
-        self._has_more = len(rows) > _ROUND or len(bearable) < len(rows) - 1
+        self._is_behind = len(rows) > _ROUND
+        self._has_more = self._is_behind or len(bearable) < len(rows) - 1
         return bearable
 
     def _connected(self) -> Producer:

@@ -62,6 +62,7 @@ class Consumer(Generic[L]):
         self._assignment = 0
         self._applied: dict[TopicPartition, int] = {}
         self._has_uncommitted = False
+        self._is_behind = False
         self._kept_at = self._committed_at = self._measured_at = 0.0
         self._thread = threading.Thread(target=self._run, name=f"{group}-consumer", daemon=True)
 
@@ -106,8 +107,10 @@ class Consumer(Generic[L]):
         fetcher = self._fetching(member)
         if fetcher is None:
             return
-        self._pace.begin()
-        if fetched := fetcher.fetch(self._poll_records, _FETCH_SECONDS):
+        self._pace.begin(at_once=self._is_behind)
+        fetched = fetcher.fetch(self._poll_records, _FETCH_SECONDS)
+        self._is_behind = len(fetched) == self._poll_records
+        if fetched:
             with self._pace.at_work():
                 self._apply(member, fetched)
         self._commit(member)

@@ -58,6 +58,16 @@ def test_a_round_that_takes_long_is_followed_by_a_rest_in_proportion() -> None:
     assert second - first == pytest.approx(0.12, rel=0.01)
 
 
+def test_a_round_that_is_known_to_be_full_waits_for_nothing() -> None:
+    time = Time()
+    pace = time.pace(0.5, rest=6)
+    ended = _begun(time, pace, work=0.02) + 0.02
+
+    pace.begin(at_once=True)
+
+    assert time.moment == pytest.approx(ended)
+
+
 def test_one_round_that_met_a_fault_does_not_stop_those_after_it() -> None:
     time = Time()
     pace = time.pace(0.01, rest=6)
