@@ -8,7 +8,7 @@ from typing import Final
 from chassis import clock
 from deploy.local.instances import APART as ROLES_APART
 from deploy.local.instances import Instance
-from deploy.local.services import SERVICES
+from deploy.local.services import BACKENDS
 from deploy.local.stack import Stack
 from tests.bench import table
 from tests.bench.load import SKUS
@@ -19,8 +19,9 @@ from tests.waiting import until
 
 ASYNC: Final = "respond-async"
 MANY_SKUS: Final = 20_000
-ONE: Final = {service.name: 1 for service in SERVICES}
-TWO: Final = dict.fromkeys(ONE, 2)
+_WORKERS: Final = [f"{service.name}:worker" for service in BACKENDS]
+ONE: Final = {"gateway": 1, **dict.fromkeys(_WORKERS, 0)}
+TWO: Final = {"gateway": 2, **dict.fromkeys(_WORKERS, 2)}
 APART: Final = {f"{name}:{role}": 1 for name in ("order_service", "inventory_service") for role in ROLES_APART}
 TOGETHER: Final = dict.fromkeys(APART, 0)
 _DRAIN_SECONDS: Final = 180.0
@@ -35,6 +36,7 @@ class Feed:
     """How a worker is given a backlog: who must be away for it to wait, and how what is done is counted."""
 
     service: str
+    inbox: str
     before: str
     """How many orders have come as far as the worker that is measured, and are on their topic."""
     done: str
@@ -44,6 +46,7 @@ class Feed:
 
 ORDERS: Final = Feed(
     "order_service",
+    "orders.inbox",
     f"SELECT count(*) AS n FROM inventory.reservations WHERE id >= {_FIRST}"
     " AND NOT EXISTS (SELECT FROM inventory.outbox)",
     f"SELECT count(*) AS n FROM orders.orders WHERE id >= {_FIRST} AND status <> 'PENDING'",
@@ -51,6 +54,7 @@ ORDERS: Final = Feed(
 )
 PAYMENTS: Final = Feed(
     "payment_service",
+    "payments.inbox",
     f"SELECT count(*) AS n FROM orders.orders WHERE id >= {_FIRST} AND status <> 'PENDING'"
     " AND NOT EXISTS (SELECT FROM orders.outbox)",
     f"SELECT count(*) AS n FROM payments.payments WHERE order_id >= {_FIRST} AND status = 'CAPTURED'",
@@ -58,6 +62,7 @@ PAYMENTS: Final = Feed(
 )
 INVENTORY: Final = Feed(
     "inventory_service",
+    "inventory.inbox",
     f"SELECT count(*) AS n FROM orders.orders WHERE id >= {_FIRST} AND NOT EXISTS (SELECT FROM orders.outbox)",
     f"SELECT count(*) AS n FROM inventory.reservations WHERE id >= {_FIRST}",
     ("gateway", "order_service", "payment_service", "inventory_service"),
@@ -90,7 +95,7 @@ class Several:
         drains[f"inventory workers, {SKUS} SKUs"] = self._drains(INVENTORY)
         self._more_products()
         drains[f"inventory workers, {MANY_SKUS:,} SKUs"] = self._drains(INVENTORY, MANY_SKUS)
-        lines = ["", "Two gateways and two of each service, beside one of each; respond-async, 64 connections"]
+        lines = ["", "Two gateways and two workers of each service, beside one of each; respond-async, 64 connections"]
         lines += [row("  orders/s of two, of one", f"{spread(whole['two'])}, {spread(whole['one'])}")]
         shares = [two / one for two, one in zip(whole["two"], whole["one"], strict=True)]
         lines += [row("  share", spread(shares, 2), table.at_least(shares, 0.9))]
@@ -155,10 +160,13 @@ class Several:
 
     def _drained(self, feed: Feed, names: Sequence[str], since: str, placed: int) -> Drain:
         """Each worker on a core of its own, as long as there are enough; neither start nor end counts."""
-        for core, name in enumerate(names):
-            self._stack.supervisor.start(self._stack.fleet.command_of(self._member(name)))
-            # Before it has threads, which all follow it there.
-            os.sched_setaffinity(self._stack.pids[name], {core % (os.cpu_count() or 1)})
+        with self._system.holding(feed.inbox):
+            # Until all of them are at the door: the first would have done most before the others have their partitions.
+            for core, name in enumerate(names):
+                self._stack.supervisor.start(self._stack.fleet.command_of(self._member(name)))
+                # Before it has threads, which all follow it there.
+                os.sched_setaffinity(self._stack.pids[name], {core % (os.cpu_count() or 1)})
+            self._wait_for(_AT_THE_DOOR.format(table=feed.inbox), since, len(names))
         pids = {name: self._stack.pids[name] for name in (*names, "postgres")}
         first = self._reached(feed.done, since, placed * _FROM)
         begun, before = clock.monotonic(), cpu_seconds(pids)
@@ -196,6 +204,10 @@ class Several:
         self._system.change([_COPY.format(table=name, known=SKUS, last=MANY_SKUS - 1) for name in tables])
 
 
+_AT_THE_DOOR: Final = (
+    "SELECT count(*) AS n FROM pg_locks WHERE NOT granted AND relation = CAST('{table}' AS regclass)"
+    " AND CAST(:since AS text) IS NOT NULL"
+)
 _OPEN_NONE: Final = "SELECT count(*) AS n FROM orders.unfinished WHERE order_id >= CAST(:since AS uuid)"
 _COPY: Final = """
 INSERT INTO {table}
@@ -211,8 +223,8 @@ def _lines(name: str, ones: Sequence[Drain], twos: Sequence[Drain]) -> list[str]
     bar = "" if name.startswith("inventory") else table.at_least(ratios, 1.6)
     return [
         "", f"A backlog, worked off by {name} alone, each on a core",
-        row("  events/s of one", spread([each.per_second for each in ones])),
-        row("  events/s of two", spread([each.per_second for each in twos])),
+        row("  orders/s of one", spread([each.per_second for each in ones])),
+        row("  orders/s of two", spread([each.per_second for each in twos])),
         row("  times", spread(ratios, 2), bar),
         row("  cores that one took, and Postgres beside it", _cores(ones)),
         row("  cores that two took, and Postgres beside them", _cores(twos)),

@@ -4,8 +4,9 @@ import asyncio
 import json
 import statistics
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,6 +156,13 @@ class System:
         with self._engine.begin() as connection:
             for statement in statements:
                 connection.execute(text(statement))
+
+    @contextmanager
+    def holding(self, table: str) -> Iterator[None]:
+        """Whoever wants to read or write it waits."""
+        with self._engine.begin() as connection:
+            connection.execute(text(f"LOCK TABLE {table}"))
+            yield
 
     def at_rest(self) -> None:
         """Do now what Postgres would do some time after a load, so that it is not in what is measured next."""
