@@ -4,7 +4,7 @@ BIN := .venv/bin
 ANY_PYTHON = $(or $(wildcard $(BIN)/python),$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help run start stop status scale roll logs check test bench chaos alerts dashboards load image-steps sbom audit clean environment dev-environment
+.PHONY: help run start stop status scale roll logs check manifests test bench chaos alerts dashboards load image-steps sbom audit clean environment dev-environment
 
 help:  ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -12,7 +12,7 @@ from pathlib import Path
 from deploy.local.refusals import CannotStart
 
 ACCOUNT = "nobody"
-FAR_HOMES = Path("/var/lib/order-system")  # for checkouts that the account cannot reach, as under /root
+FAR_HOMES = Path("/var/lib/order-system")  # for checkouts that the account cannot reach
 
 
 def account() -> str:
