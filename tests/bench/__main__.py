@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.stack import Stack
-from tests.bench import access, live, outage, reading, reports, table, tracing, unhappy, waiting, wrk
+from tests.bench import access, growth, live, outage, reading, reports, table, tracing, unhappy, waiting, wrk
 from tests.bench.floor import Floor, FloorRun
 from tests.bench.month import Month, import_month
 from tests.bench.several import Several
@@ -19,7 +19,7 @@ from tests.bench.table import Part, row, spread
 ASYNC = "respond-async"
 ON_ONE_STACK = ("month", "idle", "steady", "reading", "saturation")
 """Parts that share a stack, in this order."""
-ALONE = ("access", "reports", "tracing", "live", "unhappy", "waiting", "outage", "several")
+ALONE = ("access", "reports", "tracing", "live", "unhappy", "waiting", "outage", "several", "growth")
 """Parts that have stacks of their own, for their own settings."""
 
 
@@ -72,6 +72,7 @@ class Bench:
             "waiting": self._waiting,
             "outage": self._outage,
             "several": self._several,
+            "growth": self._growth,
         }
         for name, part in parts.items():
             if self._asked.only in (None, name):
@@ -126,6 +127,10 @@ class Bench:
     def _several(self) -> Part:
         with self._stack("several") as stack:
             return Several(stack, stocked(stack), self._asked.seconds, self._asked.pairs, _say).measure()
+
+    def _growth(self) -> Part:
+        with self._stack("growth") as stack:
+            return growth.measure(stocked(stack), stack.place.state, self._asked.seconds, _say)
 
     def _outage(self) -> Part:
         with self._stack("outage") as stack:
