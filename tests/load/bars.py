@@ -16,9 +16,9 @@ _MINUTE: Final = 60.0
 _LITTLE: Final = {"resident_mb": 2.0, "descriptors": 2.0, "threads": 2.0}
 """What a tenth may be less than: a process of six threads is as flat as it was when there are seven."""
 
-_CEILINGS: Final = {("kafka", "resident_mb"): 420.0, ("postgres", "descriptors"): 3000.0}
-"""Servers that grow for a long time, up to a bound: a JVM fills the heap that it is allowed (256 MB here, beside what
-is none), and each of Postgres' sessions opens each file when it first needs it, and keeps it open."""
+_CEILINGS: Final = {("postgres", "descriptors"): 3000.0}
+"""They come and go for a long time, within a bound: each of Postgres' sessions opens each file when it first
+needs it, and keeps it open until it is told that the file is gone."""
 
 
 @dataclass(frozen=True)
@@ -163,14 +163,15 @@ _WORDS: Final = {"resident_mb": "resident MB", "descriptors": "descriptors", "th
 
 
 def _by_minute(samples: Sequence[Sample], read: Callable[[Weight], float], name: str) -> list[float]:
-    """Medians, because a process that vacuums comes and goes."""
+    """Medians, because a process that vacuums comes and goes; of whole minutes, for at the end the clients leave."""
     begin = settling(samples)
     long = min(_MINUTE, max(1.0, (samples[-1].at - begin) / 5))
     minutes: dict[int, list[float]] = {}
     for sample in samples:
         if sample.at >= begin and name in sample.weights:
             minutes.setdefault(int((sample.at - begin) / long), []).append(read(sample.weights[name]))
-    return [median(values) for _, values in sorted(minutes.items())]
+    whole = max(map(len, minutes.values()), default=0) / 2
+    return [median(values) for _, values in sorted(minutes.items()) if len(values) > whole]
 
 
 def books(found: Found) -> list[Bar]:

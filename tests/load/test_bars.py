@@ -137,12 +137,25 @@ def test_a_process_that_leaks_descriptors_or_threads_is_noticed() -> None:
 
 
 def test_a_server_that_grows_up_to_a_bound_is_noticed_beyond_it() -> None:
-    def kafka(most: float) -> list[Sample]:
-        growing = [200 + (most - 200) * minute / 15 for minute in range(16)]
-        return [replace(it, weights={"kafka": it.weights["gateway"]}) for it in samples(growing)]
+    def postgres(most: int) -> list[Sample]:
+        level = samples([100.0] * 16)
+        return [
+            replace(
+                it, weights={"postgres": replace(it.weights["gateway"], descriptors=most * (place + 1) // len(level))}
+            )
+            for place, it in enumerate(level)
+        ]
 
-    assert not missed(bars.flatness(kafka(400)))
-    assert missed(bars.flatness(kafka(500))) == ["resident MB of kafka"]
+    assert not missed(bars.flatness(postgres(2900)))
+    assert missed(bars.flatness(postgres(3100))) == ["descriptors of postgres"]
+
+
+def test_what_is_left_of_a_minute_at_the_end_says_nothing() -> None:
+    level = [replace(it, at=it.at / 4) for it in samples([100.0] * 40)]
+    leaving = [replace(it, at=600.0 + it.at / 4) for it in samples([100.0] * 2, 0)]
+
+    assert not missed(bars.flatness([*level, *leaving[:1]]))
+    assert missed(bars.flatness([*level, *leaving, *(replace(it, at=it.at + 30) for it in leaving)]))
 
 
 def test_a_short_soak_settles_for_a_third_of_it() -> None:

@@ -10,7 +10,7 @@ export const options = {
       executor: 'constant-arrival-rate',
       rate: RATE,
       duration: `${__ENV.SECONDS || 900}s`,
-      preAllocatedVUs: 100,
+      preAllocatedVUs: 200,
       maxVUs: 400,
     },
   },
