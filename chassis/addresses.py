@@ -1,7 +1,7 @@
 """Addresses: whether one has sense, which ones only this machine reaches, and what gRPC calls several of them."""
 
 from collections.abc import Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 ChannelOptions = Sequence[tuple[str, str | int]]
@@ -13,12 +13,16 @@ _LOCALHOST: Final = "localhost"
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches it."""
-    if host == _LOCALHOST:
-        return True
+    found = _ip_in(host)
+    return host == _LOCALHOST or (found is not None and found.is_loopback)
+
+
+def _ip_in(host: str) -> IPv4Address | IPv6Address | None:
+    """The IP address that it is, in brackets or not; None for a name."""
     try:
-        return ip_address(host.strip("[]")).is_loopback
+        return ip_address(host.strip("[]"))
     except ValueError:
-        return False
+        return None
 
 
 def host_and_port(text: str) -> str:
@@ -44,10 +48,9 @@ def server_addresses(text: str) -> str:
 
 
 def _kind_of(address: str) -> str:
-    try:
-        return f"ipv{ip_address(address.rpartition(':')[0].strip('[]')).version}"
-    except ValueError:
-        raise ValueError("must be IP addresses, where there are several; one name may stand for many") from None
+    if (found := _ip_in(address.rpartition(":")[0])) is None:
+        raise ValueError("must be IP addresses, where there are several; one name may stand for many")
+    return f"ipv{found.version}"
 
 
 def target_of(addresses: str) -> str:
@@ -72,10 +75,4 @@ def _is_one_server(address: str) -> bool:
     come back is found up to a second later. One that does not take turns tries at the next call.
     """
     host = address.rpartition(":")[0]
-    if host == _LOCALHOST:
-        return True
-    try:
-        ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True
+    return host == _LOCALHOST or _ip_in(host) is not None

@@ -30,6 +30,7 @@ _OPTIONS: Final = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
+
 AddToServer = Callable[[Any, Any], None]
 """The generated `add_…Servicer_to_server`."""
 
