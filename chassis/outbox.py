@@ -208,13 +208,13 @@ class Relay:
         rows = rows_of(
             connection, _CLAIM, answered=self._answered, owner=self._owner, seconds=_LEASE_SECONDS, limit=_ROUND
         )
+        self._is_behind = len(rows) > _ROUND
         if not rows:
             return None
         oldest: dict[str, Row] = {}
         for row in rows[1:]:  # the first one says that we lead
             oldest.setdefault(row.key, row)
         bearable = _bearable(list(oldest.values()))
-        self._is_behind = len(rows) > _ROUND
         self._has_more = self._is_behind or len(bearable) < len(rows) - 1
         return bearable
 
