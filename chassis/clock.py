@@ -9,6 +9,10 @@ from typing import Final
 _LONGEST_WORK: Final = 0.03
 """Seconds; a round that took longer met a fault or a backlog, and says nothing about the usual."""
 _WEIGHT_OF_THE_LAST: Final = 0.3
+_ROOM_FOR_EACH: Final = 2.0
+"""How many rounds each of the others who share the work is given: its own, and what it costs beside it."""
+_MOST_ROOM: Final = 0.1
+"""Seconds for all others together, before `rest` multiplies them: they may have cores of their own."""
 
 
 def now() -> datetime:
@@ -26,7 +30,8 @@ class Pace:
 
     They begin at least `seconds` after each other, and at least `rest` times as long as they take: so a stage that
     nobody waits for makes room for the others when the machine is busy. What comes alone after a pause goes at once.
-    `wait(seconds)` is how to pass the time, `now()` how to read it.
+    `wait(seconds)` is how to pass the time, `now()` how to read it; `sharers` says among how many the work is shared
+    out, each of whom makes room for the others as well: so their rounds are as large as those of one alone.
     """
 
     def __init__(
@@ -42,13 +47,20 @@ class Pace:
         self._now = now
         self._begun_at = -seconds
         self._usual_work = 0.0
+        self.sharers = 1.0
 
     def begin(self, *, at_once: bool = False) -> None:
         """Return when the next round may begin: at once where it is known to be full."""
-        left = 0.0 if at_once else self._begun_at + max(self._seconds, self._rest * self._usual_work) - self._now()
+        apart = 0.0 if at_once else max(self._seconds, self._due_rest())
+        left = self._begun_at + apart - self._now()
         if left > 0:
             self._wait(left)
         self._begun_at = self._now()
+
+    def _due_rest(self) -> float:
+        """From the beginning of a round to that of the next, for the sake of the others."""
+        work = self._usual_work
+        return self._rest * (work + min(work * _ROOM_FOR_EACH * (self.sharers - 1.0), _MOST_ROOM))
 
     @contextmanager
     def at_work(self) -> Iterator[None]:

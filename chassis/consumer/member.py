@@ -26,6 +26,7 @@ class Member:
 
     def __init__(self, brokers: AnyBrokers, group: str, topics: Sequence[str]) -> None:
         self._group = group
+        self._topics = topics
         self._changes = _Changes()
         self._kafka = KafkaConsumer(
             **options_of(brokers),
@@ -71,6 +72,12 @@ class Member:
         if not self._changes.is_settled:
             return {}
         return {place: self._position(place) for place in self._kafka.assignment()}
+
+    @property
+    def sharers(self) -> float:
+        """Among how many the group's partitions would be shared out if each had as many as we do."""
+        partitions = sum(len(self._kafka.partitions_for_topic(topic) or ()) for topic in self._topics)
+        return max(1.0, partitions / max(1, len(self._kafka.assignment())))
 
     def commit(self, applied: Mapping[TopicPartition, int]) -> None:
         """Tell the group what is applied, without waiting: what is read twice does no harm."""

@@ -134,6 +134,7 @@ class Consumer(Generic[L]):
             if not self._applied:
                 self._applied = dict(member.positions())
             if self._applied:
+                self._pace.sharers = member.sharers
                 self._fetcher = Fetcher(self._brokers, f"{self._group}-fetcher", self._applied)
         return self._fetcher
 

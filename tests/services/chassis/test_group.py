@@ -80,6 +80,20 @@ def test_two_share_the_partitions_and_the_one_that_stays_takes_over(
     assert until(lambda: _applied(database) == 100, seconds=20), _applied(database)
 
 
+def test_each_knows_among_how_many_the_work_is_shared_out(started: Start) -> None:
+    first = started()
+    assert until(lambda: _partitions(first) == 3, seconds=20)
+    alone = first._pace.sharers
+
+    second = started()
+    assert until(lambda: _partitions(first) + _partitions(second) == 3 and _partitions(second) > 0, seconds=30)
+    shared = {first._pace.sharers, second._pace.sharers}
+    first.stop()
+    assert until(lambda: _partitions(second) == 3, seconds=30)
+
+    assert (alone, shared, second._pace.sharers) == (1.0, {1.5, 3.0}, 1.0)
+
+
 def test_one_that_comes_and_goes_under_load_loses_and_doubles_nothing(
     database: Database, infrastructure: Infrastructure, topic: str, started: Start
 ) -> None:

@@ -74,3 +74,35 @@ def test_one_round_that_met_a_fault_does_not_stop_those_after_it() -> None:
     ended = _begun(time, pace, work=60) + 60
 
     assert _begun(time, pace, work=0.01) - ended < 0.2
+
+
+def _distance(time: Time, pace: Pace, work: float) -> float:
+    """Between two rounds, once it knows how long they take."""
+    for _ in range(50):
+        _begun(time, pace, work)
+    first, second = _begun(time, pace, work), _begun(time, pace, work)
+    return second - first
+
+
+def test_one_of_two_who_share_the_work_leaves_room_for_the_other() -> None:
+    time = Time()
+    pace = time.pace(0.01, rest=1)
+    pace.sharers = 2.0
+
+    assert _distance(time, pace, work=0.02) == pytest.approx(0.06, rel=0.01)
+
+
+def test_quick_rounds_are_no_further_apart_for_being_shared_out() -> None:
+    time = Time()
+    pace = time.pace(0.02, rest=1)
+    pace.sharers = 2.0
+
+    assert _distance(time, pace, work=0.004) == pytest.approx(0.02, rel=0.01)
+
+
+def test_one_of_very_many_waits_a_tenth_of_a_second_for_the_others_and_no_longer() -> None:
+    time = Time()
+    pace = time.pace(0.01, rest=1)
+    pace.sharers = 12.0
+
+    assert _distance(time, pace, work=0.02) == pytest.approx(0.12, rel=0.01)
