@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
 
@@ -46,6 +48,16 @@ def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
             total += sum(map(int, fields[13:15])) / _TICKS
         used[name] = total
     return used
+
+
+def tasks_of(pid: int) -> list[int]:
+    """The threads of a process, itself among them."""
+    return [thread.id for thread in psutil.Process(pid).threads()]
+
+
+def ports_of(pid: int) -> set[int]:
+    """The local ports of a process's TCP connections."""
+    return {connection.laddr.port for connection in psutil.Process(pid).net_connections("tcp")}
 
 
 def resident_mb(pids: Mapping[str, int]) -> dict[str, float]:

@@ -2,17 +2,21 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from signal import SIGCONT, SIGSTOP
 from typing import Final
+
+from kafka.admin import KafkaAdminClient
 
 from chassis import clock
 from deploy.local.instances import APART as ROLES_APART
-from deploy.local.instances import Instance
 from deploy.local.services import BACKENDS
 from deploy.local.stack import Stack
 from tests.bench import table
+from tests.bench.cores import second_core
 from tests.bench.load import SKUS
-from tests.bench.processes import cpu_seconds
+from tests.bench.processes import cpu_seconds, ports_of, tasks_of
 from tests.bench.system import System, settled
 from tests.bench.table import Part, row, spread
 from tests.waiting import until
@@ -20,11 +24,17 @@ from tests.waiting import until
 ASYNC: Final = "respond-async"
 MANY_SKUS: Final = 20_000
 _WORKERS: Final = [f"{service.name}:worker" for service in BACKENDS]
-ONE: Final = {"gateway": 1, **dict.fromkeys(_WORKERS, 0)}
+ONE: Final = {"gateway": 1, **dict.fromkeys(_WORKERS, 1)}
 TWO: Final = {"gateway": 2, **dict.fromkeys(_WORKERS, 2)}
+IN_ONE: Final = {"gateway": 1, **dict.fromkeys(_WORKERS, 0)}
+"""Every service in one process, its worker with it."""
 APART: Final = {f"{name}:{role}": 1 for name in ("order_service", "inventory_service") for role in ROLES_APART}
 TOGETHER: Final = dict.fromkeys(APART, 0)
 _DRAIN_SECONDS: Final = 180.0
+_DOOR_SECONDS: Final = 25.0
+"""A member that has not asked its group for anything for 30 s leaves it."""
+_LOOK_SECONDS: Final = 0.05
+_COUNTING_SECONDS: Final = 1.0
 _FROM: Final = 0.1
 _TO: Final = 0.9
 """The shares of a backlog between which its rate is taken."""
@@ -33,38 +43,39 @@ _FIRST: Final = "CAST(:since AS uuid)"
 
 @dataclass(frozen=True)
 class Feed:
-    """How a worker is given a backlog: who must be away for it to wait, and how what is done is counted."""
+    """How a worker is given a backlog of which each order makes it tell one fact: so its outbox counts what is done."""
 
     service: str
-    inbox: str
+    context: str
+    """Of its schema and its consumer group."""
     before: str
     """How many orders have come as far as the worker that is measured, and are on their topic."""
-    done: str
     away: Sequence[str]
     """Who would go on with what the worker does, and take the cores from it."""
+
+    @property
+    def inbox(self) -> str:
+        return f"{self.context}.inbox"
 
 
 ORDERS: Final = Feed(
     "order_service",
-    "orders.inbox",
+    "orders",
     f"SELECT count(*) AS n FROM inventory.reservations WHERE id >= {_FIRST}"
     " AND NOT EXISTS (SELECT FROM inventory.outbox)",
-    f"SELECT count(*) AS n FROM orders.orders WHERE id >= {_FIRST} AND status <> 'PENDING'",
     ("gateway", "inventory_service", "payment_service", "order_service"),
 )
 PAYMENTS: Final = Feed(
     "payment_service",
-    "payments.inbox",
+    "payments",
     f"SELECT count(*) AS n FROM orders.orders WHERE id >= {_FIRST} AND status <> 'PENDING'"
     " AND NOT EXISTS (SELECT FROM orders.outbox)",
-    f"SELECT count(*) AS n FROM payments.payments WHERE order_id >= {_FIRST} AND status = 'CAPTURED'",
     ("gateway", "order_service", "inventory_service", "payment_service"),
 )
 INVENTORY: Final = Feed(
     "inventory_service",
-    "inventory.inbox",
+    "inventory",
     f"SELECT count(*) AS n FROM orders.orders WHERE id >= {_FIRST} AND NOT EXISTS (SELECT FROM orders.outbox)",
-    f"SELECT count(*) AS n FROM inventory.reservations WHERE id >= {_FIRST}",
     ("gateway", "order_service", "payment_service", "inventory_service"),
 )
 
@@ -86,17 +97,21 @@ class Several:
     def __init__(self, stack: Stack, system: System, seconds: float, pairs: int, say: Callable[[str], None]) -> None:
         self._stack, self._system = stack, system
         self._seconds, self._pairs, self._say = seconds, pairs, say
+        self._cores: list[float] = []
 
     def measure(self) -> Part:
         """Side by side on all cores; then each worker alone, one and two of it."""
         whole = self._whole()
         waits = self._waits()
+        # It comes by chance, takes a core for seconds, and is done before each backlog instead.
+        self._system.set_postgres("autovacuum", "off")
         drains = {"order workers": self._drains(ORDERS), "payment workers": self._drains(PAYMENTS)}
         drains[f"inventory workers, {SKUS} SKUs"] = self._drains(INVENTORY)
         self._more_products()
         drains[f"inventory workers, {MANY_SKUS:,} SKUs"] = self._drains(INVENTORY, MANY_SKUS)
         lines = ["", "Two gateways and two workers of each service, beside one of each; respond-async, 64 connections"]
         lines += [row("  orders/s of two, of one", f"{spread(whole['two'])}, {spread(whole['one'])}")]
+        lines += [row("  with workers and the rest in one process", spread(whole["together"]))]
         shares = [two / one for two, one in zip(whole["two"], whole["one"], strict=True)]
         lines += [row("  share", spread(shares, 2), table.at_least(shares, 0.9))]
         lines += [
@@ -105,19 +120,20 @@ class Several:
         ]
         for name, (ones, twos) in drains.items():
             lines += _lines(name, ones, twos)
+        lines += ["", row("Two cores of this machine beside one, counting in Python: times", spread(self._cores, 2))]
         figures = {name: [asdict(each) for both in pair for each in both] for name, pair in drains.items()}
         return Part(lines, {"several": {"whole": whole, "waits": waits, **figures}})
 
     def _whole(self) -> dict[str, list[float]]:
-        found: dict[str, list[float]] = {"one": [], "two": []}
+        found: dict[str, list[float]] = {"one": [], "two": [], "together": []}
         self._system.saturate(self._seconds, ASYNC)
         for number in range(self._pairs):
-            for name, counts in (("one", ONE), ("two", TWO)):
+            for name, counts in (("one", ONE), ("two", TWO), ("together", IN_ONE)):
                 self._say(f"pair {number + 1} of {self._pairs}: {name} of each")
                 self._stack.scale(counts)
                 settled(2)
                 found[name].append(self._system.saturate(self._seconds, ASYNC).per_second)
-        self._stack.scale(ONE)
+        self._stack.scale(IN_ONE)
         return found
 
     def _waits(self) -> dict[str, list[float]]:
@@ -135,6 +151,7 @@ class Several:
     def _drains(self, feed: Feed, skus: int = SKUS) -> tuple[list[Drain], list[Drain]]:
         found: tuple[list[Drain], list[Drain]] = ([], [])
         for number in range(self._pairs):
+            self._cores.append(second_core(_COUNTING_SECONDS))
             for workers in (1, 2):
                 self._say(f"pair {number + 1} of {self._pairs}: {workers} x {feed.service}:worker, {skus} SKUs")
                 found[workers - 1].append(self._drain(feed, workers, skus))
@@ -142,53 +159,76 @@ class Several:
         return found
 
     def _drain(self, feed: Feed, workers: int, skus: int) -> Drain:
-        """Away while orders are placed, so that they wait for it; then alone with them."""
+        """The workers wait at a door with their partitions in hand while orders are placed; then they are alone."""
         self._stack.scale({f"{feed.service}:worker": workers})
         names = [each.name for each in self._stack.fleet.members if each.kind == f"{feed.service}:worker"]
-        self._take_down(names)
-        since, run = self._system.begin()
-        answers = self._system.place_closely(run, self._seconds, ASYNC, skus)
-        placed = sum(number for status, number in answers.statuses.items() if 200 <= status < 300)
-        self._wait_for(feed.before, since, placed)
-        self._take_down(feed.away)
+        self._joined(feed, workers)
+        self._system.at_rest()
+        with self._system.holding(feed.inbox):
+            since, run = self._system.begin()
+            begun = clock.monotonic()
+            answers = self._system.place_closely(run, self._seconds, ASYNC, skus)
+            placed = sum(number for status, number in answers.statuses.items() if 200 <= status < 300)
+            self._wait_for(feed.before, since, placed)
+            self._wait_for(_AT_THE_DOOR.format(table=feed.inbox), since, workers)
+            self._pin(names)
+            self._freeze(feed.away)
+            told = self._told(feed)
+            waited = clock.monotonic() - begun
         try:
-            return self._drained(feed, names, since, placed)
+            if waited > _DOOR_SECONDS:
+                raise RuntimeError(f"workers waited {waited:.0f} s for a backlog, and may have left their group")
+            return self._drained(feed, names, told, placed)
         finally:
-            for name in reversed(feed.away):
-                self._stack.bring_up(name)
+            for name in feed.away:
+                self._stack.kill(name, SIGCONT)
             self._wait_for(_OPEN_NONE, since, 0)
 
-    def _drained(self, feed: Feed, names: Sequence[str], since: str, placed: int) -> Drain:
-        """Each worker on a core of its own, as long as there are enough; neither start nor end counts."""
-        with self._system.holding(feed.inbox):
-            # Until all of them are at the door: the first would have done most before the others have their partitions.
-            for core, name in enumerate(names):
-                self._stack.supervisor.start(self._stack.fleet.command_of(self._member(name)))
-                # Before it has threads, which all follow it there.
-                os.sched_setaffinity(self._stack.pids[name], {core % (os.cpu_count() or 1)})
-            self._wait_for(_AT_THE_DOOR.format(table=feed.inbox), since, len(names))
+    def _drained(self, feed: Feed, names: Sequence[str], before: int, placed: int) -> Drain:
+        """Neither start nor end counts."""
         pids = {name: self._stack.pids[name] for name in (*names, "postgres")}
-        first = self._reached(feed.done, since, placed * _FROM)
-        begun, before = clock.monotonic(), cpu_seconds(pids)
-        last = self._reached(feed.done, since, placed * _TO)
-        seconds, after = clock.monotonic() - begun, cpu_seconds(pids)
-        used = {name: (after[name] - before[name]) / seconds for name in pids}
-        self._wait_for(feed.done, since, placed)
+        first = self._reached(feed, before + placed * _FROM)
+        begun, used_before = clock.monotonic(), cpu_seconds(pids)
+        last = self._reached(feed, before + placed * _TO)
+        seconds, used_after = clock.monotonic() - begun, cpu_seconds(pids)
+        used = {name: (used_after[name] - used_before[name]) / seconds for name in pids}
+        self._reached(feed, before + placed)
         return Drain(len(names), placed, (last - first) / seconds, sum(used[n] for n in names), used["postgres"])
 
-    def _member(self, name: str) -> Instance:
-        return next(each for each in self._stack.fleet.members if each.name == name)
+    def _joined(self, feed: Feed, workers: int) -> None:
+        """Return when the group has shared its partitions out to so many."""
+        brokers = self._stack.infrastructure.kafka_bootstrap_servers
+        with closing(KafkaAdminClient(bootstrap_servers=brokers)) as admin:
 
-    def _reached(self, sql: str, since: str, wanted: float) -> int:
-        """How many there are once there are so many."""
-        count = until(lambda: found if (found := self._count(sql, since)) >= wanted else 0, seconds=_DRAIN_SECONDS)
-        if not count:
-            raise RuntimeError(f"{self._count(sql, since)} of {wanted:g} after {_DRAIN_SECONDS:g} s: {sql}")
-        return count
+            def is_shared_out() -> bool:
+                group = admin.describe_groups([feed.context])[feed.context]
+                return group["group_state"] == "Stable" and len(group["members"]) == workers
 
-    def _take_down(self, names: Sequence[str]) -> None:
+            if not until(is_shared_out, seconds=_DRAIN_SECONDS, every=0.1):
+                raise RuntimeError(f"the group {feed.context} has not got {workers} members: {feed.service}")
+
+    def _pin(self, names: Sequence[str]) -> None:
+        """Each worker on a core of its own, as long as there are enough: its threads, and its sessions at Postgres."""
+        for number, name in enumerate(names):
+            pid = self._stack.pids[name]
+            sessions = self._system.rows(_SESSIONS, ports=sorted(ports_of(pid)))
+            for task in (*tasks_of(pid), *(int(session.pid) for session in sessions)):
+                os.sched_setaffinity(task, {number % (os.cpu_count() or 1)})
+
+    def _freeze(self, names: Sequence[str]) -> None:
         for name in names:
-            self._stack.take_down(name)
+            self._stack.kill(name, SIGSTOP)
+
+    def _reached(self, feed: Feed, wanted: float) -> int:
+        """How many facts the context has ever told, once they are so many."""
+        told = until(lambda: told if (told := self._told(feed)) >= wanted else 0, _DRAIN_SECONDS, _LOOK_SECONDS)
+        if not told:
+            raise RuntimeError(f"{self._told(feed)} of {wanted:g} after {_DRAIN_SECONDS:g} s: {feed.service}")
+        return told
+
+    def _told(self, feed: Feed) -> int:
+        # Counting rows would take the cores that are measured.
+        return int(self._system.rows(f"SELECT last_value FROM {feed.context}.outbox_id_seq")[0].last_value)
 
     def _wait_for(self, sql: str, since: str, wanted: int) -> None:
         if not until(lambda: self._count(sql, since) == wanted, seconds=_DRAIN_SECONDS, every=0.05):
@@ -208,6 +248,7 @@ _AT_THE_DOOR: Final = (
     "SELECT count(*) AS n FROM pg_locks WHERE NOT granted AND relation = CAST('{table}' AS regclass)"
     " AND CAST(:since AS text) IS NOT NULL"
 )
+_SESSIONS: Final = "SELECT pid FROM pg_stat_activity WHERE client_port = ANY(CAST(:ports AS integer[]))"
 _OPEN_NONE: Final = "SELECT count(*) AS n FROM orders.unfinished WHERE order_id >= CAST(:since AS uuid)"
 _COPY: Final = """
 INSERT INTO {table}

@@ -170,6 +170,12 @@ class System:
             connection.execute(text("VACUUM (ANALYZE)"))
             connection.execute(text("CHECKPOINT"))
 
+    def set_postgres(self, name: str, value: str) -> None:
+        """Change one of Postgres' settings that does not need a restart."""
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"ALTER SYSTEM SET {name} = {value}"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+
     def _finished(
         self,
         since: str,
