@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,22 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@cache
+def _held() -> socket.socket:
+    held = socket.socket()
+    held.bind(("127.0.0.1", 0))
+    return held
+
+
+def nowhere() -> str:
+    """An address at which nobody listens, nor can as long as this process has it: a free port is soon another's."""
+    return f"127.0.0.1:{_held().getsockname()[1]}"
+
+
 def environment(**changes: str) -> dict[str, str]:
     """What the small service needs, all of it away unless `changes` say where it is."""
     path = os.pathsep.join([str(PROJECT), str(PROJECT / "build" / "generated")])
-    away = f"127.0.0.1:{free_port()}"
+    away = nowhere()
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": path,
