@@ -1,7 +1,7 @@
 """Several instances of one kind: what a second worker brings, and what it costs a machine that has no room for it."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from signal import SIGCONT, SIGSTOP
@@ -169,8 +169,8 @@ class Several:
             begun = clock.monotonic()
             answers = self._system.place_closely(run, self._seconds, ASYNC, skus)
             placed = sum(number for status, number in answers.statuses.items() if 200 <= status < 300)
-            self._wait_for(feed.before, since, placed)
-            self._wait_for(_AT_THE_DOOR.format(table=feed.inbox), since, workers)
+            self._wait_for(feed.before, placed, since=since)
+            self._wait_for(_AT_THE_DOOR, workers, table=feed.inbox)
             self._pin(names)
             self._freeze(feed.away)
             told = self._told(feed)
@@ -182,7 +182,7 @@ class Several:
         finally:
             for name in feed.away:
                 self._stack.kill(name, SIGCONT)
-            self._wait_for(_OPEN_NONE, since, 0)
+            self._wait_for(_OPEN_NONE, 0, since=since)
 
     def _drained(self, feed: Feed, names: Sequence[str], before: int, placed: int) -> Drain:
         """Neither start nor end counts."""
@@ -230,12 +230,12 @@ class Several:
         # Counting rows would take the cores that are measured.
         return int(self._system.rows(f"SELECT last_value FROM {feed.context}.outbox_id_seq")[0].last_value)
 
-    def _wait_for(self, sql: str, since: str, wanted: int) -> None:
-        if not until(lambda: self._count(sql, since) == wanted, seconds=_DRAIN_SECONDS, every=0.05):
-            raise RuntimeError(f"{self._count(sql, since)} of {wanted} after {_DRAIN_SECONDS:g} s: {sql}")
+    def _wait_for(self, sql: str, wanted: int, **params: str) -> None:
+        if not until(lambda: self._count(sql, params) == wanted, seconds=_DRAIN_SECONDS, every=_LOOK_SECONDS):
+            raise RuntimeError(f"{self._count(sql, params)} of {wanted} after {_DRAIN_SECONDS:g} s: {sql}")
 
-    def _count(self, sql: str, since: str) -> int:
-        return int(self._system.rows(sql, since=since)[0].n)
+    def _count(self, sql: str, params: Mapping[str, str]) -> int:
+        return int(self._system.rows(sql, **params)[0].n)
 
     def _more_products(self) -> None:
         """As the first one is, in the copies of all who have one: by SQL, because over REST it takes minutes."""
@@ -245,8 +245,7 @@ class Several:
 
 
 _AT_THE_DOOR: Final = (
-    "SELECT count(*) AS n FROM pg_locks WHERE NOT granted AND relation = CAST('{table}' AS regclass)"
-    " AND CAST(:since AS text) IS NOT NULL"
+    "SELECT count(*) AS n FROM pg_locks WHERE NOT granted AND relation = CAST(CAST(:table AS text) AS regclass)"
 )
 _SESSIONS: Final = "SELECT pid FROM pg_stat_activity WHERE client_port = ANY(CAST(:ports AS integer[]))"
 _OPEN_NONE: Final = "SELECT count(*) AS n FROM orders.unfinished WHERE order_id >= CAST(:since AS uuid)"
